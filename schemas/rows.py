@@ -1,0 +1,83 @@
+"""Rows on the wire: what leaves the streams, absolute and versioned, in human units. Missing is null, left out in JSON."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+
+class DailyRow(msgspec.Struct, omit_defaults=True, gc=False):
+    """One user and local day. A row whose metrics are all null says that nothing is left on that day.
+
+    The fields are, in this order, the columns of `user_metrics_daily` in every store (first_event_ms and last_event_ms
+    become first_event_at and last_event_at).
+    """
+
+    user_id: str
+    date: Annotated[str, Meta(description="Local day as YYYY-MM-DD")]
+    version: Annotated[int, Meta(description="generation << 40 | flush number of the partition; the highest wins")]
+    energy_kcal: Annotated[float | None, Meta(description="Σ items × portion [kcal]")] = None
+    protein_g: Annotated[float | None, Meta(description="Σ items × portion [g]")] = None
+    carbs_g: Annotated[float | None, Meta(description="Σ items × portion [g]")] = None
+    fat_g: Annotated[float | None, Meta(description="Σ items × portion [g]")] = None
+    fibre_g: Annotated[float | None, Meta(description="Σ items × portion [g]")] = None
+    water_ml: Annotated[float | None, Meta(description="Σ water drunk [ml]")] = None
+    meals_logged: Annotated[int | None, Meta(description="Meals")] = None
+    workouts_completed: Annotated[int | None, Meta(description="Workouts")] = None
+    workout_minutes: Annotated[float | None, Meta(description="Σ duration [min]")] = None
+    volume_kg: Annotated[float | None, Meta(description="Σ reps × load [kg]")] = None
+    estimated_1rm_kg: Annotated[
+        dict[str, float] | None, Meta(description="Best estimated one-repetition maximum per exercise, Epley [kg]")
+    ] = None
+    workout_calories_kcal: Annotated[float | None, Meta(description="Energy burned in workouts [kcal]")] = None
+    activity_calories_kcal: Annotated[float | None, Meta(description="Energy burned by activity intervals [kcal]")] = (
+        None
+    )
+    calories_burned_kcal: Annotated[float | None, Meta(description="Activity where there is any, else workouts")] = None
+    steps: Annotated[int | None, Meta(description="Steps")] = None
+    active_minutes: Annotated[float | None, Meta(description="Active time [min]")] = None
+    distance_m: Annotated[float | None, Meta(description="Distance of activity intervals [m]")] = None
+    sleep_minutes: Annotated[float | None, Meta(description="Time asleep, of sleeps that ended on the day [min]")] = (
+        None
+    )
+    weight_kg: Annotated[float | None, Meta(description="Last of the day [kg]")] = None
+    body_fat_pct: Annotated[float | None, Meta(description="Last of the day [%]")] = None
+    waist_cm: Annotated[float | None, Meta(description="Last of the day [cm]")] = None
+    entities: Annotated[int | None, Meta(description="Live entities that the row rests on")] = None
+    sources: Annotated[list[str] | None, Meta(description="Platforms that reported them, sorted")] = None
+    first_event_ms: Annotated[int | None, Meta(description="Earliest of their times [ms since 1970 UTC]")] = None
+    last_event_ms: Annotated[int | None, Meta(description="Latest of their times [ms since 1970 UTC]")] = None
+
+    @property
+    def is_null(self) -> bool:
+        """Whether nothing is left on that day: such a row equals no row (DESIGN §8 rule 10)."""
+        return self.entities is None
+
+
+class RejectedRow(msgspec.Struct, gc=False):
+    """One refused event with where it came from; identity is (topic, partition, offset)."""
+
+    topic: str
+    partition: int
+    offset: int
+    received_ms: Annotated[int, Meta(description="Broker's append time [ms since 1970 UTC]")]
+    reason: str
+    path: Annotated[str, Meta(description="JSON path of what broke the rule")]
+    raw: Annotated[bytes | None, Meta(description="The bytes as they came (base64 in JSON)")]
+    key: bytes | None = None
+
+
+def daily_key(row: DailyRow) -> bytes:
+    """Kafka key of a daily row; the date has ten characters, so a subject may hold any sign."""
+    return f"{row.user_id}|{row.date}".encode()
+
+
+def rejected_key(row: RejectedRow) -> bytes:
+    return f"{row.topic}/{row.partition}/{row.offset}".encode()
+
+
+encode_row = msgspec.json.Encoder().encode
+decode_daily = msgspec.json.Decoder(DailyRow).decode
+decode_rejected = msgspec.json.Decoder(RejectedRow).decode

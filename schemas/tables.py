@@ -1,0 +1,58 @@
+"""Every stored table, declared once (mirror image of topics.py): sinks, verify, docs and tests read these lists."""
+
+from __future__ import annotations
+
+import types
+import typing
+from dataclasses import dataclass
+
+import msgspec
+
+from schemas.rows import DailyRow
+
+_RENAMED = {"first_event_ms": "first_event_at", "last_event_ms": "last_event_at"}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the daily row: its name in the stores, the row's field, its Python type, its meaning."""
+
+    name: str
+    field: str
+    type: object
+    what: str
+
+
+def _column(field: msgspec.structs.FieldInfo) -> Column:
+    tp, what = field.type, ""
+    if typing.get_origin(tp) is typing.Annotated:
+        tp, meta = typing.get_args(tp)
+        what = meta.description or ""
+    if typing.get_origin(tp) in (typing.Union, types.UnionType):
+        tp = next(arm for arm in typing.get_args(tp) if arm is not types.NoneType)
+    return Column(_RENAMED.get(field.name, field.name), field.name, tp, what)
+
+
+DAILY_COLUMNS: tuple[Column, ...] = tuple(_column(f) for f in msgspec.structs.fields(DailyRow))
+"""All columns of the daily row, keys and version first."""
+
+DAILY_METRICS: tuple[str, ...] = tuple(c.name for c in DAILY_COLUMNS[3:])
+"""What verify compares: everything but user_id, date and version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Where one kind of row is kept: names per store, None where that store does not keep it."""
+
+    what: str
+    postgres: str | None
+    clickhouse: str | None
+    redis: str | None
+
+
+DAILY = Table("one row per user and local day", "user_metrics_daily", "daily", "daybook:day:{user_id}:{date}")
+ENTITIES = Table("winner per entity with its contribution", None, "entities", None)
+EVENTS = Table("every accepted event, typed, by receipt", None, "events", None)
+REJECTED = Table("refused events with the reason", "rejected", "rejected", None)
+POSITIONS = Table("how far the ledger got: watermark and counts per source partition", None, "positions", None)
+TABLES = (DAILY, ENTITIES, EVENTS, REJECTED, POSITIONS)

@@ -1,0 +1,61 @@
+"""Every Kafka topic, declared once: `daybook migrate` creates them, docs and tests read this table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+GENERATION = 1
+"""Raised whenever fold code, contribution layout or partition count change meaning (DESIGN §8 rule 11): a new
+generation has its own consumer group, ledger and higher versions, and folds again from the events."""
+
+DAILY_APP = f"daybook-daily-g{GENERATION}"
+"""Faust application id (and consumer group) of the daily stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic. All user-keyed topics have the same partition count, so a user's events meet in one worker."""
+
+    name: str
+    key: str
+    what: str
+    keep: timedelta | None = None
+    """Retention by receipt; None: compacted, the last value per key is kept for ever."""
+    append_time: bool = False
+    """Whether the broker stamps records with its own clock (receipt); acceptance is judged by it (rule 4)."""
+
+    @property
+    def config(self) -> dict[str, str]:
+        """Kafka's topic configuration."""
+        config = {"cleanup.policy": "compact" if self.keep is None else "delete"}
+        if self.keep is not None:
+            config["retention.ms"] = str(int(self.keep.total_seconds() * 1000))
+        else:
+            config |= {"min.cleanable.dirty.ratio": "0.3", "segment.ms": str(24 * 3600 * 1000)}
+        if self.append_time:
+            config["message.timestamp.type"] = "LogAppendTime"
+        return config
+
+
+def _source(name: str, days: int, what: str) -> Topic:
+    return Topic(name, "subject", what, keep=timedelta(days=days), append_time=True)
+
+
+WORKOUTS = _source("workouts", 90, "workout events")
+MEALS = _source("meals", 90, "meal events")
+BODY = _source("body", 90, "measurements, water, activity, sleep")
+PLANS = _source("plans", 90, "goals, plans, profiles")
+VIEWS = _source("views", 7, "views of videos, reactions")
+LEDGER = Topic(
+    f"{DAILY_APP}-ledger-changelog", "subject\\0family\\0entity", "winner per entity, watermarks (ledger.py)"
+)
+DAILY = Topic("daily", "subject|date", "one absolute row per user and local day (rows.py)")
+REJECTED = Topic(
+    "rejected", "topic/partition/offset", "events that were refused, raw, with the reason", timedelta(days=90)
+)
+
+DAILY_SOURCES = (WORKOUTS, MEALS, BODY, PLANS)
+"""What the daily stream folds."""
+SOURCES = (*DAILY_SOURCES, VIEWS)
+TOPICS = (*SOURCES, LEDGER, DAILY, REJECTED)
