@@ -53,7 +53,7 @@ KINDS = (
     Kind(15, "activity.deleted", ()),
     Kind(16, "sleep.deleted", ()),
 )
-"""cal: thousandths of a kcal. bp: hundredths of a percent. The workout's tail maps exercise → best estimated 1RM in g."""
+"""cal: thousandths of a kcal. bp: hundredths of a percent. A workout's tail: exercise → best estimated 1RM in g."""
 
 KIND_OF_TYPE = {kind.type: kind for kind in KINDS}
 KIND_OF_CODE = {kind.code: kind for kind in KINDS}

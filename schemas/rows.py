@@ -1,4 +1,4 @@
-"""Rows on the wire: what leaves the streams, absolute and versioned, in human units. Missing is null, left out in JSON."""
+"""Rows on the wire: what leaves the streams, absolute, versioned, in human units. Missing is null, left out in JSON."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def _constraints(metadata: typing.Iterable[Any]) -> dict[str, Any]:
 
 def union_of(arms: typing.Iterable[Any]) -> Any:
     """The union of types that are only known at run time."""
-    return Union.__getitem__(tuple(arms))  # type: ignore[attr-defined]
+    return Union.__getitem__(tuple(arms))
 
 
 def _derive(tp: Any, metadata: tuple[Any, ...] = ()) -> Any:
