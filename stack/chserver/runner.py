@@ -1,0 +1,106 @@
+"""Runs statements in threads, each on its own connection or on the session that it names."""
+
+import asyncio
+import concurrent.futures as futures
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from stack.chserver.asked import Asked
+from stack.chserver.engine import Connection, Done, Engine
+from stack.chserver.errors import Code, ServerError
+from stack.chserver.sessions import Session, Sessions, borrowed
+from stack.chserver.sql import Kind, Statement
+
+_THREADS = 32
+_KEEPS = ("SET", "USE")  # what a session remembers, and a GET may do
+
+
+class Runner:
+    """The engine's threads and the named sessions."""
+
+    def __init__(self, engine: Engine, user: str, database: str) -> None:
+        self.sessions = Sessions(database)
+        self._engine = engine
+        self._user = user
+        self._database = database
+        self._threads = futures.ThreadPoolExecutor(_THREADS, "statement")
+
+    def start(
+        self,
+        asked: Asked,
+        statement: Statement,
+        work: Callable[[Connection], Done],
+        *,
+        reads_only: bool,
+        ended: Callable[[], None] = lambda: None,
+    ) -> asyncio.Future[Done]:
+        """Run ``work`` on a connection set up as ``asked``; ``ended`` is called in its thread, whatever happens.
+
+        Cancelling the future does not stop the statement: it keeps its session until it is done.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            session = self._lease(asked)
+        except ServerError:
+            ended()
+            raise
+        running = self._threads.submit(self._job, session, asked, statement, work, reads_only, ended)
+        if session is not None:
+            running.add_done_callback(lambda _: loop.call_soon_threadsafe(self._return, session, asked))
+        return asyncio.wrap_future(running)
+
+    def kill(self, mark: str) -> None:
+        """Stop the statement whose text holds ``mark``, if it runs."""
+        self._threads.submit(self._engine.kill, mark)
+
+    def close(self) -> None:
+        """Wait for what runs, then end every session."""
+        self._threads.shutdown(wait=True)
+        self.sessions.close_all()
+
+    def _lease(self, asked: Asked) -> Session | None:
+        if asked.session_id is None:
+            return None
+        return self.sessions.lease(asked.session_id, asked.session_timeout_s, asked.session_check)
+
+    def _return(self, session: Session, asked: Asked) -> None:
+        self.sessions.give_back(session)
+        if asked.close_session:
+            self.sessions.close(session.name)
+
+    def _job(
+        self,
+        session: Session | None,
+        asked: Asked,
+        statement: Statement,
+        work: Callable[[Connection], Done],
+        reads_only: bool,
+        ended: Callable[[], None],
+    ) -> Done:
+        with ExitStack() as stack:
+            stack.callback(ended)
+            if session is None:
+                connection = self._engine.connect(asked.settings)
+                stack.callback(connection.close)
+                connection.use(asked.database or self._database)
+            else:
+                connection = session.open(self._engine.connect)
+                connection.use(asked.database or session.home)
+                if statement.verb != "SET":
+                    stack.enter_context(borrowed(connection, asked.settings))
+            if reads_only:
+                self._check_reads(connection, statement)
+            done = work(connection)
+            if statement.verb == "USE" and session is not None:
+                session.home = connection.current_database()
+            return done
+
+    def _check_reads(self, connection: Connection, statement: Statement) -> None:
+        if statement.kind is Kind.READ or statement.verb in _KEEPS:
+            return
+        if statement.kind is Kind.INSERT or not connection.is_read_only(statement.whole()):
+            message = (
+                f"{self._user}: Cannot execute query in readonly mode. For queries over HTTP, method GET implies "
+                "readonly. You should use method POST for modifying queries"
+            )
+            raise ServerError(Code.READONLY, message)
