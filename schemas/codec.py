@@ -128,21 +128,22 @@ def _nul_path(raw: bytes) -> str | None:
     return None
 
 
-_canonical = msgspec.json.Encoder(order="deterministic")
+_canonical = msgspec.msgpack.Encoder(order="deterministic").encode
+_json = msgspec.json.Encoder(order="deterministic").encode
 
 
 def canonical(event: Event) -> bytes:
-    """What the event says, free of how it was written or sent: the digest of rule 1 is taken over this.
+    """What the event says, free of how it was written or sent: the digest of rule 1 is taken over this msgpack.
 
     In: type, source, time as written, timezone and data with defaults left out. Not in: id, sentat, key order, spaces,
     1 against 1.0, unknown attributes. New optional fields leave the digests of old events as they are.
     """
-    return _canonical.encode((_TYPES[type(event)], event.source, event.time, event.timezone, event.data))  # type: ignore[index]
+    return _canonical((_TYPES[type(event)], event.source, event.time, event.timezone, event.data))  # type: ignore[index]
 
 
 def encode(event: Event) -> bytes:
     """CloudEvents JSON of an event, defaults left out."""
-    return _canonical.encode(event)
+    return _json(event)
 
 
 __all__ = ["STRUCT_OF", "Event", "Rejected", "canonical", "decode", "encode", "type_name"]

@@ -5,7 +5,9 @@ value  revision u32 · deleted u8 · digest 16 bytes · time ms i64 · offset i1
 
 All numbers are big endian, so the first 21 bytes, compared as bytes, are rule 1's order: revision, then is-delete, then
 the digest (the first 16 bytes of SHA-256 over the canonical content). The worker keeps winners as these same bytes.
-A contribution is a mask of what is present, one u64 per value in base units, and for some kinds a msgpack tail.
+A contribution is what it adds to its day, in lanes (little endian): a u64 per value in base units, a u32 per value that
+says whether it is there, and a u32 of 1. Read as one integer it can be summed as it stands. Some kinds have a msgpack
+tail after it.
 """
 
 from __future__ import annotations
@@ -16,8 +18,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 RANK_BYTES = 21
-_HEADER = Struct(">IB16sqhB")
-HEADER_BYTES = _HEADER.size
+HEADER = Struct(">IB16sqhB")
+HEADER_BYTES = HEADER.size
+KIND_AT = HEADER_BYTES - 1
 NO_OFFSET = 32_767
 """The offset field of a time that was written with Z."""
 
@@ -57,7 +60,8 @@ KINDS = (
 
 KIND_OF_TYPE = {kind.type: kind for kind in KINDS}
 KIND_OF_CODE = {kind.code: kind for kind in KINDS}
-_VALUES = {n: Struct(f">B{n}Q") for n in range(9)}
+LANES = {n: Struct(f"<{n}Q{n}II") for n in range(9)}
+"""Number of values → the layout of a contribution."""
 
 Values = tuple[int | None, ...]
 
@@ -99,7 +103,7 @@ def split_key(key: bytes) -> EntityKey:
 _places: dict[tuple[str, str | None], bytes] = {}
 
 
-def _place(source: str, timezone: str | None) -> bytes:
+def pack_place(source: str, timezone: str | None) -> bytes:
     """Source and zone, length first; remembered, because a few hundred pairs serve millions of events."""
     place = _places.get((source, timezone))
     if place is None:
@@ -111,13 +115,15 @@ def _place(source: str, timezone: str | None) -> bytes:
 
 
 def pack_contribution(values: Values, tail: Any = None) -> bytes:
-    """Mask, values and tail. Missing values are no values: the mask says which are there."""
-    mask = 0
-    for i, value in enumerate(values):
-        if value is not None:
-            mask |= 1 << i
-    packed = _VALUES[len(values)].pack(mask, *[v or 0 for v in values])
+    """Lanes and tail. A missing value adds 0 and counts 0 times."""
+    packed = LANES[len(values)].pack(*[v or 0 for v in values], *[v is not None for v in values], 1)
     return packed if tail is None else packed + msgspec.msgpack.encode(tail)
+
+
+def lanes_of(winner: bytes, n: int) -> int:
+    """The contribution of a packed winner of `n` values, as one integer."""
+    at = contribution_at(winner)
+    return int.from_bytes(winner[at : at + LANES[n].size], "little")
 
 
 def pack_winner(
@@ -133,25 +139,26 @@ def pack_winner(
 ) -> bytes:
     """One winner as it is kept and logged."""
     offset = NO_OFFSET if offset_min is None else offset_min
-    return _HEADER.pack(revision, deleted, digest, ms, offset, code) + _place(source, timezone) + contribution
+    return HEADER.pack(revision, deleted, digest, ms, offset, code) + pack_place(source, timezone) + contribution
 
 
-def unpack_place(value: bytes) -> tuple[str, str | None, int]:
-    """Source, zone, and where the contribution begins."""
-    s = HEADER_BYTES + 2
-    z = s + int.from_bytes(value[HEADER_BYTES:s], "big")
-    end = z + 1 + value[z]
-    return value[s:z].decode(), value[z + 1 : end].decode() or None, end
+def contribution_at(winner: bytes) -> int:
+    """Where a packed winner's contribution begins."""
+    zone_at = HEADER_BYTES + 2 + int.from_bytes(winner[HEADER_BYTES : HEADER_BYTES + 2], "big")
+    return zone_at + 1 + winner[zone_at]
 
 
-def unpack_winner(value: bytes) -> Winner:
+def unpack_winner(packed: bytes) -> Winner:
     """The inverse of pack_winner. Raises struct.error or KeyError for bytes that no worker of this version wrote."""
-    revision, deleted, digest, ms, offset, code = _HEADER.unpack_from(value)
-    source, timezone, at = unpack_place(value)
+    revision, deleted, digest, ms, offset, code = HEADER.unpack_from(packed)
+    at = contribution_at(packed)
+    zone_at = HEADER_BYTES + 2 + int.from_bytes(packed[HEADER_BYTES : HEADER_BYTES + 2], "big")
+    source, timezone = packed[HEADER_BYTES + 2 : zone_at].decode(), packed[zone_at + 1 : at].decode() or None
     kind = KIND_OF_CODE[code]
-    mask, *numbers = _VALUES[len(kind.values)].unpack_from(value, at)
-    values = tuple(n if mask >> i & 1 else None for i, n in enumerate(numbers))
-    at += 1 + 8 * len(numbers)
-    tail = msgspec.msgpack.decode(value[at:]) if at < len(value) else None
+    n = len(kind.values)
+    numbers = LANES[n].unpack_from(packed, at)
+    values = tuple(v if there else None for v, there in zip(numbers[:n], numbers[n:-1], strict=True))
+    at += LANES[n].size
+    tail = msgspec.msgpack.decode(packed[at:]) if at < len(packed) else None
     offset_min = None if offset == NO_OFFSET else offset
     return Winner(revision, bool(deleted), digest, ms, offset_min, kind, source, timezone, values, tail)

@@ -29,7 +29,8 @@ def _limits(model: type[BaseModel]) -> dict[str, float]:
 
 def _data_model(model: type[BaseModel]) -> type[BaseModel]:
     data = model.model_fields["data"].annotation
-    assert isinstance(data, type) and issubclass(data, BaseModel)
+    assert isinstance(data, type)
+    assert issubclass(data, BaseModel)
     return data
 
 

@@ -1,0 +1,177 @@
+"""What one event adds to its day, as integers in base units: sums cannot depend on order (DESIGN §4).
+
+Every quantity is rounded once, half to even, when it enters: round(kcal × 1000) calories. A missing or implausible
+value adds nothing and is not zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from schemas.codec import Event
+from schemas.ledger import KIND_OF_TYPE, LANES, Values, pack_contribution
+from schemas.plausible import LIMITS
+from schemas.structs import STRUCT_OF
+from streams.daily.cells import ACTIVITY, MEAL, MEASURED, SHIFTS, SIZES, SLEEP, WATER, WORKOUT
+
+_MEAL = LIMITS["meal.logged"]
+_ENERGY_MAX = _MEAL["items[].energy_kcal"]
+_GRAMS_MAX = _MEAL["items[].protein_g"]
+_pack_meal = LANES[SIZES[MEAL]].pack
+_int = int.from_bytes
+
+Contribution = tuple[bytes, int]
+"""Packed lanes with their tail, and the lanes as one integer in their place of a cell (0: lies on no day)."""
+
+
+def meal(data: Any) -> Contribution:
+    """Σ items × portion: (energy_cal, protein_mg, carbs_mg, fat_mg, fibre_mg); half a unit rounds up."""
+    energy = protein = carbs = fat = fibre = 0
+    n_energy = n_protein = n_carbs = n_fat = n_fibre = 0
+    for item in data.items:
+        v = item.energy_kcal
+        if v is not None and v <= _ENERGY_MAX:
+            energy += round(v * 1000)
+            n_energy = 1
+        v = item.protein_g
+        if v is not None and v <= _GRAMS_MAX:
+            protein += round(v * 1000)
+            n_protein = 1
+        v = item.carbs_g
+        if v is not None and v <= _GRAMS_MAX:
+            carbs += round(v * 1000)
+            n_carbs = 1
+        v = item.fat_g
+        if v is not None and v <= _GRAMS_MAX:
+            fat += round(v * 1000)
+            n_fat = 1
+        v = item.fibre_g
+        if v is not None and v <= _GRAMS_MAX:
+            fibre += round(v * 1000)
+            n_fibre = 1
+    if data.portion != 1:
+        portion = round(data.portion * 1000)
+        energy, protein, carbs, fat, fibre = [(v * portion + 500) // 1000 for v in (energy, protein, carbs, fat, fibre)]
+    lanes = _pack_meal(energy, protein, carbs, fat, fibre, n_energy, n_protein, n_carbs, n_fat, n_fibre, 1)
+    return lanes, _int(lanes, "little")  # meals lie at the right end: nothing to shift
+
+
+def _counted(code: int, values: Values, tail: Any = None) -> Contribution:
+    packed = pack_contribution(values, tail)
+    return packed, _int(packed[: LANES[len(values)].size], "little") << SHIFTS[code]
+
+
+def _base(value: float | None, scale: int, limit: float | None = None) -> int | None:
+    if value is None or (limit is not None and value > limit):
+        return None
+    return round(value * scale)
+
+
+def epley_g(load_g: int, reps: int) -> int:
+    """Estimated one-repetition maximum [g]: load × (1 + reps / 30), one repetition being itself (Epley 1985).
+
+    >>> epley_g(80_000, 5), epley_g(100_000, 1)
+    (93333, 100000)
+    """
+    return load_g if reps == 1 else (load_g * (30 + reps) + 15) // 30
+
+
+def workout(data: Any) -> Contribution:
+    """(duration_s, calories_cal, volume_g_reps), and exercise → best estimated 1RM in g."""
+    limits = LIMITS["workout.completed"]
+    volume: int | None = None
+    best: dict[str, int] = {}
+    for each in data.sets:
+        reps = _base(each.reps, 1, limits["sets[].reps"])
+        load = _base(each.load_kg, 1000, limits["sets[].load_kg"])
+        if reps is None or load is None:
+            continue
+        volume = (volume or 0) + reps * load
+        if reps > 0 and load > 0:
+            best[each.exercise] = max(best.get(each.exercise, 0), epley_g(load, reps))
+    duration = _base(data.duration_s, 1, limits["duration_s"])
+    calories = _base(data.calories_kcal, 1000, limits["calories_kcal"])
+    return _counted(WORKOUT, (duration, calories, volume), dict(sorted(best.items())) or None)
+
+
+def water(data: Any) -> Contribution:
+    """(water_ml,)"""
+    return _counted(WATER, (_base(data.ml, 1, LIMITS["water.logged"]["ml"]),))
+
+
+def activity(data: Any) -> Contribution:
+    """(steps, active_s, calories_cal, distance_mm, duration_s)"""
+    limits = LIMITS["activity.recorded"]
+    values = (
+        _base(data.steps, 1, limits["steps"]),
+        _base(data.active_minutes, 60, limits["active_minutes"]),
+        _base(data.calories_kcal, 1000, limits["calories_kcal"]),
+        _base(data.distance_m, 1000, limits["distance_m"]),
+        round(data.duration_s),
+    )
+    return _counted(ACTIVITY, values)
+
+
+def sleep(data: Any) -> Contribution:
+    """(asleep_s, in_bed_s)"""
+    limits = LIMITS["sleep.recorded"]
+    values = (_base(data.asleep_s, 1, limits["asleep_s"]), _base(data.in_bed_s, 1, limits["in_bed_s"]))
+    return _counted(SLEEP, values)
+
+
+def measurement(data: Any) -> Contribution:
+    """(weight_g, body_fat_bp, waist_mm)"""
+    limits = LIMITS["body.measured"]
+    values = (
+        _base(data.weight_kg, 1000, limits["weight_kg"]),
+        _base(data.body_fat_pct, 100),
+        _base(data.waist_cm, 10, limits["waist_cm"]),
+    )
+    return _counted(MEASURED, values)
+
+
+def register(data: Any) -> Contribution:
+    """Goals, plans, profiles: the data as it is."""
+    return pack_contribution((), msgspec.to_builtins(data)), 0
+
+
+def nothing(data: Any) -> Contribution:
+    """A delete."""
+    return pack_contribution(()), 0
+
+
+def register_of(event: Event, type_name: str) -> str | None:
+    """Which register of its entity a plans event is (DESIGN §8 rule 3); None for the other families."""
+    if type_name == "plan.ended":
+        return "ended"
+    if type_name in ("goal.set", "plan.assigned"):
+        return str(event.data.effective_from.isoformat())
+    if type_name == "profile.updated":
+        since = event.data.effective_from
+        return event.time[:10] if since is None else str(since.isoformat())
+    return None
+
+
+Contribute = Callable[[Any], Contribution]
+
+_BY_TYPE: dict[str, Contribute] = {
+    "meal.logged": meal,
+    "workout.completed": workout,
+    "water.logged": water,
+    "activity.recorded": activity,
+    "sleep.recorded": sleep,
+    "body.measured": measurement,
+    "goal.set": register,
+    "plan.assigned": register,
+    "plan.ended": register,
+    "profile.updated": register,
+}
+
+CONTRIBUTE: dict[type, tuple[str, int, bool, Contribute]] = {
+    STRUCT_OF[name]: (name, kind.code, name.endswith(".deleted"), _BY_TYPE.get(name, nothing))
+    for name, kind in KIND_OF_TYPE.items()
+}
+"""Struct → (CloudEvents type, kind code, is a delete, contribution)."""

@@ -1,0 +1,211 @@
+"""The ledger: per user, the winner of every entity; per local day, a cell that is a pure function of the winners.
+
+Deciding and applying are apart (DESIGN §8 rule 13): `decide` reads events and may fail, `_apply` only moves integers.
+The order of events does not matter: the winner is the greatest of (revision, is-delete, digest), everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import NamedTuple
+
+from schemas.codec import Event, Rejected, canonical, decode
+from schemas.families import FAMILY_OF
+from schemas.instants import MS_PER_DAY, parse_instant
+from schemas.ledger import (
+    HEADER,
+    KIND_AT,
+    KIND_OF_TYPE,
+    NO_OFFSET,
+    RANK_BYTES,
+    entity_key,
+    pack_place,
+    unpack_winner,
+)
+from schemas.rows import RejectedRow, daily_key, encode_row, rejected_key
+from schemas.topics import DAILY, REJECTED
+from streams.daily.cells import SHIFTS, Cell, amount_of, cells_of, platform_of, row, winner_day
+from streams.daily.contribution import CONTRIBUTE, register_of
+from streams.daily.days import Profiles, day_of, profiles_of
+from streams.state import Counts, Drained, Pairs, Records
+
+_PROFILE = KIND_OF_TYPE["profile.updated"].code
+
+
+class Decided(NamedTuple):
+    """An event, reduced to what the ledger needs."""
+
+    subject: str
+    key: bytes
+    winner: bytes
+    amount: int
+    """Its lanes, in their place; 0 for what lies on no day."""
+    platform: str
+    ms: int
+    offset_min: int | None
+    timezone: str | None
+
+
+def decide(event: Event) -> Decided:
+    """What an event says about its entity. Depends on nothing but the event."""
+    type_name, code, deleted, contribute = CONTRIBUTE[type(event)]
+    ms, offset_min = parse_instant(event.time)
+    contribution, amount = contribute(event.data)
+    source, timezone = event.source, event.timezone
+    offset = NO_OFFSET if offset_min is None else offset_min
+    digest = sha256(canonical(event)).digest()[:16]
+    family = FAMILY_OF[type_name]
+    register = register_of(event, type_name) if family == "plans" else None
+    return Decided(
+        event.subject,
+        entity_key(event.subject, family, event.entity or event.id, register),
+        HEADER.pack(event.revision, deleted, digest, ms, offset, code) + pack_place(source, timezone) + contribution,
+        amount,
+        platform_of(source),
+        ms,
+        offset_min,
+        timezone,
+    )
+
+
+def judge(raw: bytes | None, key: bytes | None, family: str, received_ms: int) -> Event | Rejected:
+    """Accept or refuse one record of a source topic, by its bytes and the broker's append time alone (rule 4)."""
+    event = decode(raw, family=family, received_ms=received_ms)
+    if not isinstance(event, Rejected) and key != event.subject.encode():
+        return Rejected("Expected the Kafka key to be the subject", "$.subject")
+    return event
+
+
+class User:
+    """One user's part of the ledger. `cells` is None until somebody asks: restored users cost no sums."""
+
+    __slots__ = ("cells", "entities", "profiles")
+
+    def __init__(self) -> None:
+        self.entities: dict[bytes, bytes] = {}
+        self.cells: dict[int, Cell] | None = {}
+        self.profiles: Profiles = ()
+
+    def warm(self) -> dict[int, Cell]:
+        """The cells, made from the winners if need be."""
+        if self.cells is None:
+            self.profiles = self._profiles()
+            self.cells = cells_of(self.entities, self.profiles)
+        return self.cells
+
+    def _profiles(self) -> Profiles:
+        registers = [(k, unpack_winner(v)) for k, v in self.entities.items() if b"\0p\0" in k]
+        return profiles_of([(k, w) for k, w in registers if w.kind.code == _PROFILE])
+
+    def rezone(self) -> set[int]:
+        """Apply a changed profile. Returns the days that gained or lost an entity; all others stay as they are."""
+        before, self.profiles = self.profiles, self._profiles()
+        moved: set[int] = set()
+        for winner in map(unpack_winner, self.entities.values()):
+            if winner.kind.code in SHIFTS:
+                old, new = winner_day(winner, before), winner_day(winner, self.profiles)
+                if old != new:
+                    moved |= {old, new}
+        if moved:
+            self.cells = cells_of(self.entities, self.profiles)
+        return moved
+
+
+class Ledger:
+    """The state of one partition (streams.state.PartitionState)."""
+
+    def __init__(self, partition: int = 0) -> None:
+        self.partition = partition
+        self.users: dict[str, User] = {}
+        self._state: dict[bytes, bytes | None] = {}
+        self._dirty: dict[tuple[str, int], None] = {}
+        self._rejected: Pairs = []
+
+    def restore(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
+        """Take winners from the changelog, later ones first decided; users stay cold until an event touches them."""
+        for key, value in zip(keys, values, strict=True):
+            subject = key[: key.index(b"\0")].decode()
+            user = self.users.get(subject)
+            if user is None:
+                user = self.users[subject] = User()
+            if value is None:
+                user.entities.pop(key, None)
+            else:
+                user.entities[key] = value
+            user.cells = None
+
+    def fold(self, records: Records) -> Counts:
+        """Fold records of one source topic. Raising leaves the ledger as it was."""
+        topic = records.topic
+        decided: list[Decided] = []
+        refused: Pairs = []
+        for i, raw in enumerate(records.values):
+            key, received = records.keys[i], records.timestamps[i]
+            event = judge(raw, key, topic, received)
+            if isinstance(event, Rejected):
+                offset = records.offsets[i]
+                reject = RejectedRow(topic, records.partition, offset, received, event.reason, event.path, raw, key)
+                refused.append((rejected_key(reject), encode_row(reject)))
+            else:
+                decided.append(decide(event))
+        applied, duplicate, superseded = self._apply(decided)
+        self._rejected += refused
+        return Counts(applied, duplicate, superseded, len(refused))
+
+    def _apply(self, decided: list[Decided]) -> tuple[int, int, int]:
+        applied = duplicate = superseded = 0
+        users, dirty, state = self.users, self._dirty, self._state
+        for subject, key, winner, amount, platform, ms, offset_min, timezone in decided:
+            user = users.get(subject)
+            if user is None:
+                user = users[subject] = User()
+            cells = user.cells if user.cells is not None else user.warm()
+            entities = user.entities
+            old = entities.get(key)
+            if old is not None:
+                if winner[:RANK_BYTES] <= old[:RANK_BYTES]:
+                    if winner[:RANK_BYTES] == old[:RANK_BYTES]:
+                        duplicate += 1
+                    else:
+                        superseded += 1
+                    continue
+                self._take_out(subject, user, key, old)
+            applied += 1
+            entities[key] = state[key] = winner
+            if amount:
+                profiles = user.profiles
+                if profiles or offset_min is None:
+                    day = day_of(ms, offset_min, timezone, profiles)
+                else:
+                    day = (ms + offset_min * 60_000) // MS_PER_DAY
+                cell = cells.get(day)
+                if cell is None:
+                    cells[day] = Cell(key, amount, platform, ms)
+                else:
+                    cell.add(key, amount, platform, ms)
+                dirty[subject, day] = None
+            elif winner[KIND_AT] == _PROFILE:
+                for day in user.rezone():
+                    dirty[subject, day] = None
+        return applied, duplicate, superseded
+
+    def _take_out(self, subject: str, user: User, key: bytes, old: bytes) -> None:
+        """Remove a replaced winner from its day."""
+        if amount := amount_of(old):
+            cells, day = user.warm(), winner_day(unpack_winner(old), user.profiles)
+            cells[day].remove(key, amount)
+            if not cells[day].members:
+                del cells[day]
+            self._dirty[subject, day] = None
+
+    def drain(self, version: int) -> Drained:
+        """What changed since the last drain: winners, rows with this version, rejects. Clears the dirty set."""
+        rows: Pairs = []
+        for subject, day in self._dirty:
+            user = self.users[subject]
+            out = row(subject, day, user.warm().get(day), user.entities, version)
+            rows.append((daily_key(out), encode_row(out)))
+        drained = Drained(list(self._state.items()), {DAILY.name: rows, REJECTED.name: self._rejected})
+        self._state, self._dirty, self._rejected = {}, {}, []
+        return drained
