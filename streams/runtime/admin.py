@@ -1,0 +1,54 @@
+"""What the cluster says about topics: their ids and partition counts, which aiokafka does not tell."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable
+from concurrent.futures import Future
+from typing import Any, NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient
+
+
+class TopicFacts(NamedTuple):
+    """One topic as the cluster knows it."""
+
+    topic_id: str
+    """Another one after the topic was deleted and made again."""
+    partitions: int
+
+
+class Cluster:
+    """Asks the cluster, in threads of librdkafka."""
+
+    def __init__(self, bootstrap_servers: str, timeout_s: float) -> None:
+        self._bootstrap_servers = bootstrap_servers
+        self._timeout = timeout_s
+        self._client: AdminClient | None = None
+
+    async def describe(self, names: Collection[str]) -> dict[str, TopicFacts]:
+        """Return the facts of those topics that exist; raises KafkaException where the cluster cannot be asked."""
+        if self._client is None:
+            self._client = AdminClient({"bootstrap.servers": self._bootstrap_servers, "log_level": 0})
+        asked: dict[str, Future[Any]] = self._client.describe_topics(
+            TopicCollection(sorted(names)), request_timeout=self._timeout
+        )
+        answers = await asyncio.gather(*map(asyncio.wrap_future, asked.values()), return_exceptions=True)
+        facts: dict[str, TopicFacts] = {}
+        for name, answer in zip(asked, answers, strict=True):
+            if isinstance(answer, BaseException):
+                if _is_missing(answer):
+                    continue
+                raise answer
+            facts[name] = TopicFacts(str(answer.topic_id), len(answer.partitions))
+        return facts
+
+
+def _is_missing(error: BaseException) -> bool:
+    return isinstance(error, KafkaException) and error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART
+
+
+def missing(names: Iterable[str], facts: dict[str, TopicFacts]) -> list[str]:
+    """Return those of ``names`` that do not exist."""
+    return sorted(set(names) - set(facts))

@@ -1,0 +1,80 @@
+"""When a partition is flushed: at once after a pause, else at most every ``interval_s``, one transaction at a time.
+
+While a transaction is under way its partition and all others go on folding; what they fold goes into the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from streams.runtime.partition import OwnedPartition
+from streams.runtime.producer import FencedProducer
+from streams.runtime.stop import stop_process
+
+log = logging.getLogger(__name__)
+
+
+class Flusher:
+    """Commits one owned partition through its fenced producer."""
+
+    def __init__(
+        self,
+        partition: OwnedPartition,
+        producer: FencedProducer,
+        changelog: str,
+        interval_s: float,
+        on_commit: Callable[[OwnedPartition], None],
+    ) -> None:
+        self.partition = partition
+        self.producer = producer
+        self.uncommitted = 0
+        """Chunks folded and not committed yet."""
+        self._changelog = changelog
+        self._interval = interval_s
+        self._on_commit = on_commit
+        self._not_before = 0.0
+        self._task: asyncio.Task[None] | None = None
+        self._committed = asyncio.Condition()
+
+    def wake(self) -> None:
+        """Say that something was folded."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def wait_below(self, chunks: int) -> None:
+        """Wait until fewer than ``chunks`` chunks are uncommitted."""
+        async with self._committed:
+            await self._committed.wait_for(lambda: self.uncommitted < chunks)
+
+    async def drained(self) -> None:
+        """Wait until everything that was folded is committed."""
+        while self._task is not None:
+            await asyncio.shield(self._task)
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while self.partition.dirty:
+                delay = self._not_before - loop.time()
+                if delay > 0:
+                    await asyncio.sleep(delay)
+                self._not_before = loop.time() + self._interval
+                await self._flush()
+        except BaseException as error:
+            where = f"{self.producer.transactional_id}, flush {self.partition.flush_number}"
+            stop_process(f"the transaction of {where} failed or its outcome is unknown: {error!r}")
+        finally:
+            self._task = None
+
+    async def _flush(self) -> None:
+        flush = self.partition.drain()
+        last = await self.producer.commit(self.partition.number, flush.records)
+        self.partition.changelog_offset = last[self._changelog]
+        for acknowledge in flush.acks:
+            acknowledge()
+        async with self._committed:
+            self.uncommitted -= len(flush.acks)
+            self._committed.notify_all()
+        self._on_commit(self.partition)

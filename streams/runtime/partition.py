@@ -1,0 +1,109 @@
+"""One owned partition: its state, how far each source is folded into it, and which chunks wait for their commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from schemas.positions import Position, decode_position, encode_position, is_position, version_of
+from streams.runtime.types import Counts, Pairs, PartitionState, Records
+
+
+class Flush(NamedTuple):
+    """What one transaction writes, and whom to tell when it is committed."""
+
+    number: int
+    records: dict[str, Pairs]
+    acks: Sequence[Callable[[], object]]
+
+
+class OwnedPartition:
+    """Everything that a worker knows about one partition while it owns it. Not shared between threads."""
+
+    def __init__(self, number: int, changelog: str, generation: int, state: PartitionState) -> None:
+        self.number = number
+        self.state = state
+        self.positions: dict[str, Position] = {}
+        self.flush_number = 0
+        self.changelog_offset: int | None = None
+        """The last changelog offset that memory reflects; None before the first."""
+        self.ready = False
+        """Restored completely and admitted; set once per assignment."""
+        self.waiting: list[Callable[[], object]] = []
+        """Acknowledgements of chunks that are folded and not yet handed to a transaction."""
+        self._changelog = changelog
+        self._generation = generation
+        self._moved: set[str] = set()
+
+    # -- recovery
+
+    def restore(self, keys: Sequence[bytes | None], values: Sequence[bytes | None], last_offset: int) -> None:
+        """Apply changelog records up to ``last_offset``; raises ValueError for what is no record of a changelog."""
+        special = [i for i, key in enumerate(keys) if not key or key[0] == 0]
+        if special:
+            for i in special:
+                self._restore_special(keys[i], values[i])
+            skip = set(special)
+            keys = [key for i, key in enumerate(keys) if i not in skip]
+            values = [value for i, value in enumerate(values) if i not in skip]
+        if keys:
+            self.state.restore(keys, values)  # type: ignore[arg-type]  # the keys that are None were special
+        self.changelog_offset = last_offset
+
+    def _restore_special(self, key: bytes | None, value: bytes | None) -> None:
+        if key is None or not is_position(key):
+            raise ValueError(f"{self._changelog}/{self.number} holds a record with the key {key!r}, which is not ours")
+        if value is None:
+            return
+        topic, position = decode_position(key, value)
+        self.positions[topic] = position
+        self.flush_number = max(self.flush_number, position.flush)
+
+    # -- folding
+
+    def next_offset(self, topic: str) -> int | None:
+        """Return the watermark of ``topic``; None where nothing of it was ever folded here."""
+        position = self.positions.get(topic)
+        return None if position is None else position.next_offset
+
+    def open(self, topic: str, topic_id: str, start: int) -> None:
+        """Begin to fold a source that this partition has no position of."""
+        self.positions[topic] = Position(self._generation, self.flush_number, topic_id, start)
+
+    def fold(self, records: Records, next_offset: int) -> None:
+        """Fold records and move the watermark; raises what the state raises, having changed nothing."""
+        received = len(records.offsets)
+        counts = self.state.fold(records) if received else Counts()
+        if sum(counts) != received:
+            raise AssertionError(f"the fold was given {received} records and accounts for {counts}")
+        old = self.positions[records.topic]
+        self.positions[records.topic] = replace(
+            old,
+            next_offset=next_offset,
+            received=old.received + received,
+            applied=old.applied + counts.applied,
+            duplicate=old.duplicate + counts.duplicate,
+            superseded=old.superseded + counts.superseded,
+            rejected=old.rejected + counts.rejected,
+        )
+        self._moved.add(records.topic)
+
+    # -- flushing
+
+    @property
+    def dirty(self) -> bool:
+        """Whether anything was folded since the last drain."""
+        return bool(self._moved)
+
+    def drain(self) -> Flush:
+        """Take everything that changed, with the watermarks that it belongs to."""
+        self.flush_number = number = self.flush_number + 1
+        for topic in self._moved:
+            self.positions[topic] = replace(self.positions[topic], generation=self._generation, flush=number)
+        drained = self.state.drain(version_of(self._generation, number))
+        positions: Pairs = [encode_position(topic, self.positions[topic]) for topic in sorted(self._moved)]
+        self._moved = set()
+        acks, self.waiting = self.waiting, []
+        return Flush(number, {**drained.rows, self._changelog: [*drained.state, *positions]}, acks)

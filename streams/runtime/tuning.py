@@ -1,0 +1,48 @@
+"""Every number of the runtime that can be turned, with its unit and what it trades."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FOREVER_S = 10 * 365 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """How the runtime fetches, folds, flushes and gives up."""
+
+    fetch_bytes: int = 1 << 20
+    """Most that one fetch takes of one partition; the size of a chunk on the wire."""
+    fetch_max_wait_ms: int = 50
+    """How long a fetch waits at the broker for new records; part of the latency when some partitions are idle."""
+    queue_chunks: int = 4
+    """Chunks that wait in front of the agent; together with one prefetched a partition, the memory of the input."""
+    slice_records: int = 2_000
+    """Records folded between two turns of the event loop."""
+    flush_interval_s: float = 0.05
+    """Shortest time between two transactions of one partition; after a pause the first goes at once."""
+    max_uncommitted_chunks: int = 8
+    """Folding a partition waits when so many of its chunks are not committed."""
+    transaction_timeout_s: float = 30.0
+    """A transaction that takes longer ends the process."""
+    compression: str | None = None
+    """Of the written batches: None, gzip, snappy, lz4 or zstd."""
+    attempts: int = 5
+    retry_pause_s: float = 0.2
+    """First pause before a failed fold is tried again; doubles each time."""
+    session_timeout_s: float = 10.0
+    """The group takes a member for dead after so long without a heartbeat."""
+    heartbeat_interval_s: float = 2.0
+    rebalance_timeout_s: float = 60.0
+    """How long a member may take to finish what is in flight when partitions move."""
+    request_timeout_s: float = 40.0
+    commit_interval_s: float = 1.0
+    """How often the group's offsets follow the watermarks; only tools that show lag read them."""
+    check_crcs: bool = True
+    stuck_after_s: float = 300.0
+    """A chunk that is not committed after so long ends the process."""
+    frozen_after_s: float = 3_600.0
+    """A process that stood still so long ends: its memory may miss tombstones that are gone by now (rule 15)."""
+    verify_every_s: float = 30.0
+    """How often the ids of the source topics are looked at."""
+    collect_every_flushes: int = 64

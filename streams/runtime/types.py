@@ -1,0 +1,57 @@
+"""What a stream's pure core gives the runtime, and what it gets: lists of bytes in, lists of bytes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+Headers = Sequence[tuple[str, bytes | None]]
+
+
+class Records(NamedTuple):
+    """Some consecutive records of one partition of one source topic, as parallel lists."""
+
+    topic: str
+    partition: int
+    offsets: Sequence[int]
+    timestamps: Sequence[int]
+    """Milliseconds; the broker's append time where the topic is configured so."""
+    keys: Sequence[bytes | None]
+    values: Sequence[bytes | None]
+    headers: Mapping[int, Headers] = {}
+    """By offset, only of the records that have any."""
+
+
+class Counts(NamedTuple):
+    """What became of the records of one fold call; their sum is the number of records."""
+
+    applied: int = 0
+    duplicate: int = 0
+    superseded: int = 0
+    rejected: int = 0
+
+
+Pairs = list[tuple[bytes, bytes | None]]
+"""Records to write, as (key, value); the value None deletes the key."""
+
+
+class Drained(NamedTuple):
+    """What a partition changed since the last drain, encoded."""
+
+    state: Pairs
+    """Records of the changelog: all that `restore` needs."""
+    rows: dict[str, Pairs]
+    """Output topic → records; they go to the partition with the same number."""
+
+
+class PartitionState(Protocol):
+    """The pure state of one partition: no I/O, no clock. The runtime calls it from one thread, never twice at once."""
+
+    def restore(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
+        """Take changelog records in their order, later ones win. May be called again with a tail after a rebalance."""
+
+    def fold(self, records: Records) -> Counts:
+        """Compute, then apply: raising leaves the state as it was, so the same call may be made again."""
+
+    def drain(self, version: int) -> Drained:
+        """Return what changed since the last drain, rows carrying ``version``, and forget that it changed."""
