@@ -1,0 +1,44 @@
+# What a user types. `make` alone lists the targets; demo and test need nothing before them on a fresh clone but
+# Python 3.11-3.13, make and a network.
+
+PYTHON ?=
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench-daily clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
+
+setup: $(READY)  ## make .venv and fetch Kafka's jars, no more
+	@$(BIN)/python -m stack.jars
+
+$(READY): pyproject.toml constraints.txt
+	@found=; for python in $(PYTHON) python3.13 python3.12 python3.11 python3 python; do \
+	  if "$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' >/dev/null 2>&1; \
+	  then found=$$python; break; fi; done; \
+	if [ -z "$$found" ]; then echo "make: no Python 3.11, 3.12 or 3.13 (with venv) found; name one: make PYTHON=/path/to/python3.12" >&2; exit 1; fi; \
+	if ! $(BIN)/python -c 'import sys, pip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' >/dev/null 2>&1; then \
+	  echo "making .venv with $$($$found -V)" >&2; rm -rf .venv; "$$found" -m venv .venv; fi
+	@echo "installing into .venv" >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -c constraints.txt
+	@touch $@
+
+demo: setup  ## a month of real Fitbit data through real servers into verified daily totals
+	@$(BIN)/daybook demo
+
+test: setup check  ## all tests, on real servers in temporary folders
+	@$(BIN)/python -m pytest -q
+
+check: $(READY)  ## ruff, mypy, import rules
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+bench-daily: setup  ## one core, 1,000,000 meals: events a second of the daily stream
+	@$(BIN)/python -m bench.daily
+
+clean:  ## remove .venv and caches; data folders stay
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

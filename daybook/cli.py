@@ -1,0 +1,97 @@
+"""The command line: which commands there are, and how each of them ends.
+
+exit code   0 it worked · 1 it did not, and one line on stderr says why · 2 it was asked for in the wrong way · 130 Ctrl-C
+stdout      for programs: whole lines, no colour, never wrapped. stderr: for people. DAYBOOK_DEBUG=1 shows stack traces
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import click
+import typer
+
+from daybook.commands import checks, demo, events, servers, workers
+from daybook.errors import Problem
+from daybook.say import out, say
+
+app = typer.Typer(
+    name="daybook",
+    help="Exact daily metrics from events: Kafka carries them, Faust workers think, "
+    "PostgreSQL, ClickHouse and Redis remember.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        out(f"daybook {version('daybook')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+for command in (
+    demo.demo,
+    *(servers.up, servers.down, servers.status, servers.logs, servers.env),
+    *(workers.migrate, workers.worker),
+    *(events.send, events.replay, events.generate),
+    *(checks.wait, checks.verify),
+):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run one command and end the process with its exit code."""
+    code = run(sys.argv[1:])
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.flush()
+    if code:
+        sys.exit(code)
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; returns its exit code. With DAYBOOK_DEBUG=1 errors are raised instead of told in one line."""
+    debug = os.environ.get("DAYBOOK_DEBUG", "") not in ("", "0")
+    try:
+        code = typer.main.get_command(app).main(arguments, prog_name="daybook", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.exceptions.NoArgsIsHelpError as help_text:
+        say(help_text.format_message())
+        return 2
+    except click.ClickException as why:
+        say(f"daybook: {why.format_message()}")
+        return why.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return 130
+    except BrokenPipeError:
+        # whoever read our output has gone: nothing is wrong, and nothing more can be said there
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as why:
+        if debug:
+            raise
+        if isinstance(why, Problem):
+            say(f"daybook: {why}")
+            return why.exit_code
+        from stack.errors import StackError
+
+        if isinstance(why, StackError):
+            say(f"daybook: {why}")
+        else:
+            say(f"daybook: {type(why).__name__}: {' '.join(str(why).split())} (DAYBOOK_DEBUG=1 shows where)")
+        return 1

@@ -1,0 +1,9 @@
+"""One function a command: read the options, call what does the work, say what came of it.
+
+servers.py   up, down, status, logs, env
+workers.py   migrate, worker
+events.py    send, replay, generate
+checks.py    wait, verify
+demo.py      demo
+promise      nothing heavy is imported before a command needs it: `daybook --help` is quick
+"""

@@ -1,0 +1,73 @@
+"""up, down, status, logs, env: the servers and workers of a data folder."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from daybook.options import Data, Partitions
+from daybook.say import out, say
+
+
+def up(
+    data: Data = None,
+    partitions: Partitions = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Return when all is ready; it goes on in the background.")] = False,
+) -> None:
+    """Start servers, topics, tables and workers; again: start only what is missing."""
+    from daybook import running, settings
+
+    folder = settings.read(data=data).data
+    if detach:
+        running.up(folder, partitions, say)
+        say(f"all is ready in {folder}; to stop it: daybook down --data {folder}")
+        return
+    from daybook import foreground
+
+    foreground.stay(folder, partitions)
+
+
+def down(data: Data = None) -> None:
+    """Stop the workers, each draining first, then the servers."""
+    from daybook import running, settings
+
+    running.down(settings.read(data=data).data, say)
+
+
+def status(data: Data = None) -> None:
+    """One line a role: name, state, pid, seconds up, records behind. Exits 1 unless all is healthy."""
+    from daybook import settings, state
+
+    rows = state.look(settings.read(data=data))
+    say(f"{'ROLE':<18} {'STATE':<9} {'PID':>7} {'UP_S':>7} {'LAG':>7}")
+    for row in rows:
+        out(f"{row.role:<18} {row.state:<9} {_or_dash(row.pid):>7} {_or_dash(row.uptime_s):>7} {_or_dash(row.lag):>7}")
+    if not all(row.state == "running" for row in rows):
+        raise typer.Exit(1)
+
+
+def _or_dash(value: int | None) -> str:
+    return "-" if value is None else str(value)
+
+
+def logs(
+    role: Annotated[str | None, typer.Argument(help="A server or worker, as status names them; all if left out.")] = None,
+    data: Data = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is added; Ctrl-C ends it.")] = False,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="How many of the last lines.")] = 50,
+) -> None:
+    """Print the logs of the servers and workers of a folder."""
+    from daybook import logfiles, settings
+
+    for line in logfiles.read(settings.read(data=data).data, role, lines, follow=follow):
+        out(line)
+
+
+def env(data: Data = None) -> None:
+    """Print where the servers are, as DAYBOOK_* variables, one a line, passwords included."""
+    from daybook import settings
+
+    found = settings.read(data=data)
+    for line in [f"DAYBOOK_{server.upper()}={found.address(server)}" for server in settings.SERVERS]:
+        out(line)

@@ -1,0 +1,48 @@
+"""`daybook up` without --detach: one line says how things are, Ctrl-C stops them. Nothing is restarted silently."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from types import FrameType
+
+from daybook import running, state
+from daybook.errors import Problem
+from daybook.say import console, say
+
+_LOOK_EVERY_S = 2.0
+
+
+def stay(folder: Path, partitions: int | None) -> None:
+    """Start all, stay until Ctrl-C or SIGTERM, stop all. Raises Problem, after saying it, if something died meanwhile."""
+    died: set[str] = set()
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        settings = running.up(folder, partitions, say)
+        with console().status("all is ready") as line:
+            while True:
+                rows = state.look(settings)
+                for row in rows:
+                    if row.state != "running" and row.role not in died:
+                        say(f"{row.role} is {row.state}; see: daybook logs {row.role}; start it again: daybook up --detach")
+                        died.add(row.role)
+                    elif row.state == "running" and row.role in died:
+                        say(f"{row.role} is running again")
+                        died.remove(row.role)
+                behind = sum(row.lag or 0 for row in rows)
+                bad = ", ".join(sorted(died))
+                line.update(f"{f'not running: {bad}' if died else 'all is running'}; {behind} records behind; Ctrl-C stops it")
+                time.sleep(_LOOK_EVERY_S)
+    except KeyboardInterrupt:
+        say("stopping")
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        running.down(folder, say)
+    if died:
+        raise Problem(f"not running at the end: {', '.join(sorted(died))}")
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

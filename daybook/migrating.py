@@ -1,0 +1,16 @@
+"""`migrate`: the topics in Kafka and the tables in the stores are as this version needs them. Again changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from daybook import topics
+from daybook.settings import Settings
+
+
+def migrate(settings: Settings, say: Callable[[str], None]) -> int:
+    """Create and check topics, apply the numbered migrations that are missing; returns the number of partitions."""
+    from sinks import migrate as stores
+
+    count = topics.migrate(settings.address("kafka"), settings.partitions, say)
+    return count

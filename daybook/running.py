@@ -1,0 +1,50 @@
+"""A whole Daybook in one data folder: servers, topics, tables, workers; up again brings back only what is missing."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from daybook import migrating, settings, workers
+from daybook.settings import SERVERS, Settings
+from stack.stack import Stack
+
+Say = Callable[[str], None]
+
+
+def up(folder: Path, partitions: int | None, say: Say) -> Settings:
+    """Start what does not run and return when all is ready, with the addresses.
+
+    Raises StackError or Problem, one line; what was started before that stays for `down` and for a look at its logs.
+    """
+    Stack(folder, say=say).up()
+    found = of_folder(folder, partitions)
+    migrating.migrate(found, say)
+    moved = [role for role in workers.ROLES if workers.runs_elsewhere(folder, role, found)]
+    for role in workers.stop(folder, moved):
+        say(f"worker {role}: stopped, because a server has moved to another port")
+    for role, started in workers.start(folder, found).items():
+        say(f"worker {role}: {'ready' if started else 'already running'}")
+    for variable in foreign_variables(found):
+        say(f"note: {variable} is set and names another server; commands other than up and down will use that one")
+    return found
+
+
+def down(folder: Path, say: Say) -> None:
+    """Stop the workers, each draining, then the servers. Nothing happens where nothing runs."""
+    for role in workers.stop(folder):
+        say(f"worker {role}: stopped")
+    Stack(folder, say=say).down()
+
+
+def of_folder(folder: Path, partitions: int | None = None) -> Settings:
+    """The settings with the folder's own servers, whatever the variables say."""
+    return settings.read(data=folder, partitions=partitions, **dataclasses.asdict(Stack(folder).endpoints()))
+
+
+def foreign_variables(own: Settings) -> list[str]:
+    """The variables that name servers other than the folder's own."""
+    names = {f"DAYBOOK_{server.upper()}": own.address(server) for server in SERVERS}
+    return [name for name, address in names.items() if os.environ.get(name, address) != address]

@@ -1,0 +1,114 @@
+"""Where the servers are and how this installation is called, read once: flags, then DAYBOOK_* variables, then the
+running stack of the data folder, then the defaults below.
+
+With the four addresses in the environment every command but up, down and demo works on servers elsewhere, without a folder.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import platform
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from daybook.errors import Misuse, Problem
+
+SERVERS = ("kafka", "postgres", "clickhouse", "redis")
+DEFAULT_FOLDER = Path(".daybook")
+NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
+
+
+class Settings(BaseSettings):
+    """One frozen value; every field but `data` can be set as DAYBOOK_<NAME>. Passwords never show in its repr."""
+
+    model_config = SettingsConfigDict(env_prefix="DAYBOOK_", env_ignore_empty=True, frozen=True, extra="ignore")
+
+    data: Path = Field(DEFAULT_FOLDER, description="Folder of the servers on this machine.")
+    kafka: str | None = Field(None, description="Kafka's bootstrap servers: host:port[,host:port]")
+    postgres: SecretStr | None = Field(None, description="postgresql://user:password@host:port/database, the owner")
+    clickhouse: SecretStr | None = Field(None, description="http://user:password@host:port/daybook")
+    redis: SecretStr | None = Field(None, description="redis://[:password@]host:port[/number]")
+    partitions: int | None = Field(
+        None, ge=1, le=1_000, description="Partitions of the topics that `migrate` creates, 8 unless told otherwise."
+    )
+    worker_name: str | None = Field(
+        None, description="Stable name of the workers here (static membership); its own for each machine and folder."
+    )
+
+    @field_validator("data")
+    @classmethod
+    def _whole_path(cls, folder: Path) -> Path:
+        return folder.expanduser().resolve()
+
+    @field_validator("worker_name")
+    @classmethod
+    def _fit_for_kafka(cls, name: str | None) -> str | None:
+        if name is not None and not NAME.fullmatch(name):
+            raise ValueError("a name has 1 to 100 letters, digits, dots, dashes or underscores")
+        return name
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, RunningStack(settings_cls)
+
+    def address(self, server: str) -> str:
+        """The address of one of SERVERS, password included. Raises Problem if nobody told it."""
+        value: str | SecretStr | None = getattr(self, server)
+        if value is None:
+            raise Problem(
+                f"no address of {server}: set DAYBOOK_{server.upper()}, or start the servers of {self.data} "
+                f"with: daybook up --detach --data {self.data}"
+            )
+        return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+    def name_of(self, role: str) -> str:
+        """What the worker of this role is called in its consumer group: the same after each restart, here only."""
+        return f"{role}-{self.worker_name or own_name(self.data)}"
+
+
+class RunningStack(PydanticBaseSettingsSource):
+    """The addresses of the servers that run in the data folder; only asked for what nobody else said."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        raise NotImplementedError  # __call__ gives all fields at once
+
+    def __call__(self) -> dict[str, Any]:
+        said = self.current_state
+        if all(said.get(server) for server in SERVERS):
+            return {}
+        from stack.errors import StackError
+        from stack.stack import Stack
+
+        try:
+            return dataclasses.asdict(Stack(Path(said.get("data") or DEFAULT_FOLDER)).endpoints())
+        except StackError:
+            return {}  # nothing runs there; whoever needs an address says which one is missing
+
+
+def own_name(folder: Path) -> str:
+    """A name for this machine and folder."""
+    node = re.sub(r"[^A-Za-z0-9._-]", "-", platform.node())[:60]
+    return f"{node}-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]}"
+
+
+def read(**flags: Any) -> Settings:
+    """The settings of one command; flags that are None were not given. Raises Misuse for a value that cannot be."""
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as why:
+        first = why.errors(include_url=False, include_input=False)[0]
+        name = str(first["loc"][0])
+        raise Misuse(f"{'--' + name if flags.get(name) is not None else 'DAYBOOK_' + name.upper()}: {first['msg']}") from None

@@ -1,0 +1,77 @@
+"""Kafka's part of `migrate`: the topics that schemas/topics.py declares are there, as declared, or one line says why not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from daybook import kafka
+from daybook.errors import Problem
+from schemas.topics import TOPICS, Topic
+
+DEFAULT_PARTITIONS = 8
+_MUST_HOLD = ("cleanup.policy", "message.timestamp.type")
+"""What correctness rests on; retention and the like are the operator's to change."""
+
+
+def migrate(bootstrap: str, partitions: int | None, say: Callable[[str], None]) -> int:
+    """Create the topics that are missing and check the others; returns the number of partitions that all have.
+
+    ``partitions``: what somebody asked for, if anybody did. Raises Problem if topics that exist are not as declared.
+    """
+    from confluent_kafka import KafkaError, KafkaException
+    from confluent_kafka.admin import NewTopic
+
+    client = kafka.admin(bootstrap)
+    present = kafka.partition_counts(client, bootstrap)
+    count = agreed_count({t.name: present[t.name] for t in TOPICS if t.name in present}, partitions)
+    missing = [t for t in TOPICS if t.name not in present]
+    if missing:
+        new = [NewTopic(t.name, num_partitions=count, config=t.config) for t in missing]
+        for name, future in client.create_topics(new, request_timeout=kafka.TIMEOUT_S).items():
+            try:
+                future.result()
+            except KafkaException as why:
+                if why.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise Problem(f"Kafka at {bootstrap} did not create topic {name}: {why.args[0].str()}") from why
+        say(f"topics created with {count} partitions: {', '.join(t.name for t in missing)}")
+    _check(bootstrap, [t for t in TOPICS if t.name in present])
+    return count
+
+
+def agreed_count(present: Mapping[str, int], asked: int | None) -> int:
+    """How many partitions all topics have or get. Raises Problem where what exists disagrees with itself or with ``asked``.
+
+    >>> agreed_count({}, None), agreed_count({"meals": 4}, None), agreed_count({"meals": 4}, 4)
+    (8, 4, 4)
+    """
+    if not present:
+        return asked or DEFAULT_PARTITIONS
+    found = sorted(set(present.values()))
+    if len(found) > 1:
+        counts = ", ".join(f"{name} {count}" for name, count in present.items())
+        raise Problem(f"all topics must have the same number of partitions, so that a user's events meet: {counts}")
+    if asked is not None and asked != found[0]:
+        raise Problem(
+            f"the topics exist with {found[0]} partitions, not {asked}: another number is a new generation, "
+            "folded again from the events"
+        )
+    return found[0]
+
+
+def _check(bootstrap: str, topics: Sequence[Topic]) -> None:
+    from confluent_kafka import KafkaException
+    from confluent_kafka.admin import ConfigResource, ResourceType
+
+    client = kafka.admin(bootstrap)
+    wanted = {ConfigResource(ResourceType.TOPIC, t.name): t for t in topics}
+    if not wanted:
+        return
+    try:
+        for resource, future in client.describe_configs(list(wanted), request_timeout=kafka.TIMEOUT_S).items():
+            found = future.result()
+            for key in _MUST_HOLD:
+                declared = wanted[resource].config.get(key)
+                if declared is not None and found[key].value != declared:
+                    raise Problem(f"topic {resource.name} has {key}={found[key].value}; it must be {declared}")
+    except KafkaException as why:
+        kafka.unreachable(bootstrap, why)

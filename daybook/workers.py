@@ -1,0 +1,113 @@
+"""The worker roles as processes of a data folder, beside its servers: start what is missing, stop, ask.
+
+Each is `daybook worker --role R --data FOLDER` in the background (stack.process). It says that it works (partitions
+assigned, state recovered) by writing its pid into the file that DAYBOOK_READY_FILE names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from daybook.settings import SERVERS, Settings
+from stack.process import Process, Spec, write_private
+
+ROLES = ("streams", "postgres", "clickhouse", "redis")
+READY_FILE = "DAYBOOK_READY_FILE"
+_STOP_TIMEOUT_S = 30.0
+
+
+def process(folder: Path, role: str) -> Process:
+    """The background process of one role."""
+    return Process(folder, f"worker-{role}")
+
+
+def start(folder: Path, servers: Settings, roles: Sequence[str] = ROLES) -> dict[str, bool]:
+    """Start the roles that do not run and return when all are ready: role → whether it was started now.
+
+    Raises StackError with the end of the log of the first that fails; what was started is stopped again then.
+    """
+    before = {role for role in roles if process(folder, role).pid() is not None}
+    with ThreadPoolExecutor(len(ROLES)) as pool:
+        begun = {role: pool.submit(process(folder, role).start, spec(folder, role, servers)) for role in roles}
+        try:
+            return {role: future.result() for role, future in begun.items()}
+        except BaseException:
+            stop(folder, [role for role in roles if role not in before])
+            raise
+
+
+def stop(folder: Path, roles: Sequence[str] = ROLES) -> list[str]:
+    """Stop them all at once, each draining first; returns those that ran."""
+    with ThreadPoolExecutor(len(ROLES)) as pool:
+        ran = list(pool.map(lambda role: process(folder, role).stop(), roles))
+    for role in roles:
+        _ready_file(folder, role).unlink(missing_ok=True)
+    return [role for role, was in zip(roles, ran, strict=True) if was]
+
+
+def spec(folder: Path, role: str, servers: Settings) -> Spec:
+    """How one role is started: on these servers, whatever the caller's variables say."""
+    file = _ready_file(folder, role)
+    return Spec(
+        name=f"worker-{role}",
+        argv=[sys.executable, "-m", "daybook", "worker", "--role", role, "--data", folder],
+        cwd=folder,
+        env={READY_FILE: str(file), "PYTHONUNBUFFERED": "1", **_addresses(servers)},
+        ready=lambda: is_ready(folder, role),
+        ready_timeout_s=120.0,
+        stop_timeout_s=_STOP_TIMEOUT_S,
+    )
+
+
+def runs_elsewhere(folder: Path, role: str, servers: Settings) -> bool:
+    """Whether the role runs, and does so on other addresses than these."""
+    return process(folder, role).pid() is not None and _said(folder, role).get("servers") not in (None, _digest(servers))
+
+
+def is_ready(folder: Path, role: str) -> bool:
+    """Whether the process that runs now has said that it works."""
+    pid = process(folder, role).pid()
+    return pid is not None and _said(folder, role).get("pid") == pid
+
+
+def _said(folder: Path, role: str) -> dict[str, Any]:
+    with suppress(OSError, ValueError):
+        return dict(json.loads(_ready_file(folder, role).read_text()))
+    return {}
+
+
+def _ready_file(folder: Path, role: str) -> Path:
+    return folder / "run" / f"worker-{role}.ready"
+
+
+def _addresses(servers: Settings) -> dict[str, str]:
+    return {f"DAYBOOK_{server.upper()}": servers.address(server) for server in SERVERS}
+
+
+def _digest(servers: Settings) -> str:
+    return hashlib.sha256(repr(_addresses(servers)).encode()).hexdigest()[:16]
+
+
+@contextmanager
+def readiness(servers: Settings) -> Iterator[Callable[[], None]]:
+    """Inside a worker: what to call once it works. The file is gone again when the worker leaves."""
+    name = os.environ.get(READY_FILE)
+    file = Path(name) if name else None
+
+    def ready() -> None:
+        if file is not None:
+            write_private(file, json.dumps({"pid": os.getpid(), "servers": _digest(servers)}))
+
+    try:
+        yield ready
+    finally:
+        if file is not None:
+            file.unlink(missing_ok=True)
