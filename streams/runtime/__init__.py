@@ -1,7 +1,7 @@
 """runtime: Faust for folds, one chunk at a time, exact and fast (docs/adr for why).
 
 in         transport/ delivers a chunk per fetched partition, loop.py hands it to an agent, table.py folds it in slices
-state      types.PartitionState, pure; store.py and recovery.py restore it from the changelog before anything is folded
+state      a PartitionState (streams/state.py), pure; store.py and recovery.py restore it before anything is folded
 out        flush.py: a partition's rows, state, rejects and watermark in one fenced transaction (producer.py, fence.py)
 start      app.make_app, fold_table, chunked_topic; worker.run_worker; admission.py says what a worker refuses
 promise    every source record is in the state and rows exactly once, or the process has stopped (stop.py) and the next
@@ -12,8 +12,8 @@ from streams.runtime.app import ChunkApp, chunked_topic, fold_table, make_app
 from streams.runtime.loop import chunks
 from streams.runtime.table import ChunkTable
 from streams.runtime.tuning import Tuning
-from streams.runtime.types import Counts, Drained, PartitionState, Records
 from streams.runtime.worker import run_worker
+from streams.state import Counts, Drained, PartitionState, Records
 
 __all__ = [
     "ChunkApp",

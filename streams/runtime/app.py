@@ -19,8 +19,8 @@ from streams.runtime.stop import refuse, stop_process
 from streams.runtime.table import ChunkTable
 from streams.runtime.transport.chunk import ChunkSchema
 from streams.runtime.tuning import FOREVER_S, Tuning
-from streams.runtime.types import PartitionState
 from streams.runtime.watchdog import watch
+from streams.state import PartitionState
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from schemas.positions import Position, decode_position, encode_position, is_position, version_of
-from streams.runtime.types import Counts, Pairs, PartitionState, Records
+from streams.state import Counts, Pairs, PartitionState, Records
 
 
 class Flush(NamedTuple):

@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.producer.sender import EndTxnHandler, Sender
 
 from streams.runtime.batches import FilledBatch, build_batches
-from streams.runtime.types import Pairs
+from streams.state import Pairs
 
 
 class UnknownOutcome(KafkaError):  # type: ignore[misc]

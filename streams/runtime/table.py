@@ -21,7 +21,7 @@ from streams.runtime.stop import stop_process
 from streams.runtime.store import ChunkStore
 from streams.runtime.transport.chunk import Chunk, ChunkSchema
 from streams.runtime.tuning import Tuning
-from streams.runtime.types import PartitionState, Records
+from streams.state import PartitionState, Records
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from aiokafka.errors import CorruptRecordException
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
-from streams.runtime.types import Headers, Records
+from streams.state import Headers, Records
 
 MAX_RECORDS = 20_000
 """A chunk ends at the first batch boundary after this many records; the rest is the next chunk."""
