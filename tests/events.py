@@ -1,0 +1,123 @@
+"""Hypothesis strategies for events, shared by the tests: few users, few entities, many collisions."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import strategies as st
+
+from streams.state import Records
+
+RECEIVED_MS = 1_800_000_000_000
+USERS = ("u_1", "u_2")
+OFFSETS = ("Z", "+01:00", "-05:00", "+05:45", "+14:00", "-11:00")
+ZONES = (None, "Europe/Berlin", "Asia/Kathmandu", "America/New_York", "Pacific/Apia")
+
+kcal = st.one_of(st.none(), st.floats(0, 30_000, allow_nan=False), st.integers(0, 900))
+grams = st.one_of(st.none(), st.floats(0, 6_000, allow_nan=False))
+
+
+def _without_none(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+items = st.lists(
+    st.fixed_dictionaries(
+        {"name": st.sampled_from(["Soup", "Bread"]), "energy_kcal": kcal, "protein_g": grams, "fat_g": grams}
+    ).map(_without_none),
+    max_size=3,
+)
+meals = st.fixed_dictionaries(
+    {"meal_type": st.just("lunch"), "items": items, "portion": st.sampled_from([0.5, 1, 1.0, 1.333, 2])}
+)
+sets = st.lists(
+    st.fixed_dictionaries(
+        {
+            "exercise": st.sampled_from(["Squat", "Bench"]),
+            "reps": st.one_of(st.none(), st.integers(0, 1_200)),
+            "load_kg": st.one_of(st.none(), st.floats(0, 2_000, allow_nan=False)),
+        }
+    ).map(_without_none),
+    max_size=3,
+)
+workouts = st.fixed_dictionaries(
+    {
+        "kind": st.just("strength"),
+        "duration_s": st.one_of(st.none(), st.integers(0, 300_000)),
+        "calories_kcal": kcal,
+        "sets": sets,
+    }
+).map(_without_none)
+activities = st.fixed_dictionaries(
+    {"duration_s": st.just(3600), "steps": st.one_of(st.none(), st.integers(0, 9_000)), "calories_kcal": kcal}
+).map(_without_none)
+sleeps = st.fixed_dictionaries({"asleep_s": st.integers(0, 40_000)})
+waters = st.fixed_dictionaries({"ml": st.integers(0, 30_000)})
+measurements = st.fixed_dictionaries(
+    {"weight_kg": st.one_of(st.none(), st.floats(40, 150)), "body_fat_pct": st.one_of(st.none(), st.floats(5, 50))}
+).map(_without_none)
+profiles = st.fixed_dictionaries(
+    {
+        "timezone": st.sampled_from(ZONES),
+        "day_start": st.sampled_from(["00:00", "04:00", "11:30"]),
+        "effective_from": st.sampled_from([None, "2026-03-01", "2026-03-02", "2026-03-29"]),
+    }
+).map(_without_none)
+goals = st.fixed_dictionaries(
+    {
+        "metric": st.just("steps"),
+        "target": st.integers(1, 10_000),
+        "direction": st.just("at_least"),
+        "effective_from": st.just("2026-03-01"),
+    }
+)
+
+DATA = {
+    "meal.logged": meals,
+    "meal.deleted": st.just({}),
+    "workout.completed": workouts,
+    "workout.deleted": st.just({}),
+    "body.measured": measurements,
+    "water.logged": waters,
+    "activity.recorded": activities,
+    "sleep.recorded": sleeps,
+    "body.deleted": st.just({}),
+    "goal.set": goals,
+    "profile.updated": profiles,
+}
+
+
+@st.composite
+def _event(draw: st.DrawFn) -> dict[str, Any]:
+    kind = draw(st.sampled_from(sorted(DATA)))
+    day, hour, minute = draw(st.sampled_from([1, 2, 28, 29])), draw(st.integers(0, 23)), draw(st.sampled_from([0, 30]))
+    event = {
+        "specversion": "1.0",
+        "id": f"id_{draw(st.integers(0, 999))}",
+        "source": draw(st.sampled_from(["ios/5.2.0", "watch/2.1", "ios/5.3.0"])),
+        "type": kind,
+        "subject": draw(st.sampled_from(USERS)),
+        "time": f"2026-03-{day:02}T{hour:02}:{minute:02}:00{draw(st.sampled_from(OFFSETS))}",
+        "entity": draw(st.sampled_from(["a", "b", "c"])),
+        "revision": draw(st.integers(1, 3)),
+        "timezone": draw(st.sampled_from(ZONES)),
+        "data": draw(DATA[kind]),
+    }
+    return _without_none(event)
+
+
+def encode(event: dict[str, Any]) -> bytes:
+    return json.dumps(event).encode()
+
+
+events = _event()
+histories = st.lists(events, max_size=14)
+"""Some events of two users, in the order drawn; entities, revisions and days collide on purpose."""
+
+
+def records_of(raw: list[bytes], topic: str, first_offset: int = 0) -> Records:
+    """Records of one topic, keyed by subject as clients key them, all received at RECEIVED_MS."""
+    n = len(raw)
+    keys = [json.loads(value)["subject"].encode() for value in raw]
+    return Records(topic, 0, range(first_offset, first_offset + n), [RECEIVED_MS] * n, keys, raw)
