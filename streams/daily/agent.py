@@ -1,0 +1,30 @@
+"""The daily stream's shell: chunks in, the ledger folds them, the runtime commits rows, winners and watermark as one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schemas.topics import DAILY, DAILY_APP, DAILY_SOURCES, GENERATION, LEDGER, REJECTED
+from streams.daily.core import Ledger
+from streams.runtime import ChunkApp, chunked_topic, chunks, fold_table, make_app
+
+TABLE = "ledger"
+assert f"{DAILY_APP}-{TABLE}-changelog" == LEDGER.name, "schemas/topics.py names the changelog that Faust would"
+
+
+def build(kafka: str, *, partitions: int, worker_name: str | None = None, **settings: Any) -> ChunkApp:
+    """The Faust app of the daily stream.
+
+    `kafka`: host:port. `partitions`: of every user-keyed topic. `worker_name`: stable name, for static membership.
+    `settings`: Faust's or the runtime's own (streams/runtime/tuning.py).
+    """
+    app = make_app(DAILY_APP, kafka, generation=GENERATION, worker_name=worker_name, **settings)
+    topic = chunked_topic(app, *(source.name for source in DAILY_SOURCES))
+    ledger = fold_table(app, TABLE, partitions, Ledger, outputs=[DAILY.name, REJECTED.name])
+
+    @app.agent(topic)
+    async def daily(stream: Any) -> None:
+        async for chunk in chunks(stream):
+            await ledger.fold(chunk)
+
+    return app
