@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import msgspec
 
 from schemas.families import FAMILIES, FAMILY_OF, type_of
+from schemas.fields import nul_path
 from schemas.instants import parse_instant, zone
 from schemas.structs import STRUCT_OF, struct_of, union_of
 
@@ -71,8 +72,13 @@ def decode(raw: bytes | None, *, family: str | None = None, received_ms: int | N
         return _refusal(raw, family, str(why))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as why:
         return Rejected(f"Not JSON: {why}")
-    if b"\\u0000" in raw and (at := _nul_path(raw)) is not None:
-        return Rejected("U+0000 is not allowed in text", at)
+    if b"\\u0000" in raw:  # rarely: an escaped backslash before u0000 is harmless
+        try:
+            path = nul_path(json.loads(raw))
+        except RecursionError as why:
+            return Rejected(f"Not JSON: {why}")
+        if path is not None:
+            return Rejected("U+0000 is not allowed in text", path)
     return _checked(event, received_ms)
 
 
@@ -105,27 +111,6 @@ def _refusal(raw: bytes, family: str | None, text: str) -> Rejected:
         if isinstance(named, str) and named in FAMILY_OF:
             return Rejected(f"{named} belongs on topic {FAMILY_OF[named]}, not on {family}", "$.type")
     return Rejected(reason, path.rstrip("`") or "$")
-
-
-def _nul_path(raw: bytes) -> str | None:
-    """Where in JSON a text holds U+0000; None if nowhere (an escaped backslash before u0000 is harmless)."""
-    try:
-        stack: list[tuple[Any, str]] = [(json.loads(raw), "$")]
-    except RecursionError:
-        return "$"
-    while stack:
-        value, path = stack.pop()
-        if isinstance(value, str):
-            if "\x00" in value:
-                return path
-        elif isinstance(value, dict):
-            for key, item in value.items():
-                if "\x00" in key:
-                    return path
-                stack.append((item, f"{path}.{key}"))
-        elif isinstance(value, list):
-            stack += [(item, f"{path}[{i}]") for i, item in enumerate(value)]
-    return None
 
 
 _canonical = msgspec.msgpack.Encoder(order="deterministic").encode

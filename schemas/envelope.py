@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from schemas.fields import Model, Name, Text, Timestamp, Timezone
+from schemas.fields import Model, Name, Text, Timestamp, Timezone, nul_path
 
 Revision = Annotated[int, Field(ge=1, le=2_147_483_647)]
 
@@ -26,6 +26,13 @@ class Envelope(Model):
     timezone: Timezone | None = Field(default=None, description="IANA zone the user was in; used where time ends in Z")
     sentat: Timestamp | None = Field(default=None, description="Device clock at sending, to see its skew")
     dataschema: Text | None = Field(default=None, description="Version of the data's schema; absent: the current one")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_nul(cls, value: Any) -> Any:
+        if (path := nul_path(value)) is not None:
+            raise ValueError(f"U+0000 is not allowed in text (at {path})")
+        return value
 
 
 class Nothing(Model):

@@ -21,10 +21,22 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True, frozen=True, allow_inf_nan=False)
 
 
-def _no_nul(value: str) -> str:
-    if "\x00" in value:
-        raise ValueError("U+0000 is not allowed in text")
-    return value
+def nul_path(value: Any) -> str | None:
+    """Where in parsed JSON a text or a name holds U+0000, which PostgreSQL cannot store; None if nowhere."""
+    stack: list[tuple[Any, str]] = [(value, "$")]
+    while stack:
+        value, path = stack.pop()
+        if isinstance(value, str):
+            if "\x00" in value:
+                return path
+        elif isinstance(value, dict):
+            for key, item in value.items():
+                if "\x00" in key:
+                    return path
+                stack.append((item, f"{path}.{key}"))
+        elif isinstance(value, list):
+            stack += [(item, f"{path}[{i}]") for i, item in enumerate(value)]
+    return None
 
 
 def _instant(value: str) -> str:
@@ -43,8 +55,8 @@ def _zone(value: str) -> str:
     return value
 
 
-Text = Annotated[str, StringConstraints(max_length=200), AfterValidator(_no_nul)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_no_nul)]
+Text = Annotated[str, StringConstraints(max_length=200)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Timestamp = Annotated[str, StringConstraints(max_length=40), AfterValidator(_instant)]
 LocalDay = Annotated[date, BeforeValidator(_day)]
 Timezone = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_zone)]
@@ -60,4 +72,4 @@ def measured(
     return Field(ge=minimum, le=maximum, description=f"{description} [{unit}]", json_schema_extra=extra)
 
 
-__all__ = ["Instant", "LocalDay", "Model", "Name", "Text", "Timestamp", "Timezone", "measured"]
+__all__ = ["Instant", "LocalDay", "Model", "Name", "Text", "Timestamp", "Timezone", "measured", "nul_path"]

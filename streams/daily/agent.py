@@ -1,4 +1,4 @@
-"""The daily stream's shell: chunks in, the ledger folds them, the runtime commits rows, winners and watermark as one."""
+"""The daily stream's shell: the ledger folds chunks, the runtime commits rows, winners and watermark as one."""
 
 from __future__ import annotations
 
