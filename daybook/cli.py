@@ -1,6 +1,6 @@
 """The command line: which commands there are, and how each of them ends.
 
-exit code   0 it worked · 1 it did not, and one line on stderr says why · 2 it was asked for in the wrong way · 130 Ctrl-C
+exit code   0 it worked · 1 it did not, one line on stderr says why · 2 it was asked for in the wrong way · 130 Ctrl-C
 stdout      for programs: whole lines, no colour, never wrapped. stderr: for people. DAYBOOK_DEBUG=1 shows stack traces
 """
 
@@ -18,6 +18,8 @@ import typer
 from daybook.commands import checks, demo, events, servers, workers
 from daybook.errors import Problem
 from daybook.say import out, say
+
+OURS = ("daybook", "streams", "sinks", "producers", "schemas", "stack")
 
 app = typer.Typer(
     name="daybook",
@@ -88,10 +90,15 @@ def run(arguments: list[str]) -> int:
         if isinstance(why, Problem):
             say(f"daybook: {why}")
             return why.exit_code
-        from stack.errors import StackError
-
-        if isinstance(why, StackError):
-            say(f"daybook: {why}")
-        else:
-            say(f"daybook: {type(why).__name__}: {' '.join(str(why).split())} (DAYBOOK_DEBUG=1 shows where)")
+        # Errors that our packages raise on purpose are whole lines; any other one needs its type to be understood.
+        ours = type(why).__module__.partition(".")[0] in OURS
+        say(
+            f"daybook: {why}"
+            if ours
+            else f"daybook: {type(why).__name__}: {_one_line(why)} (DAYBOOK_DEBUG=1 shows where)"
+        )
         return 1
+
+
+def _one_line(why: Exception) -> str:
+    return " ".join(str(why).split())

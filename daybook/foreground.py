@@ -15,7 +15,7 @@ _LOOK_EVERY_S = 2.0
 
 
 def stay(folder: Path, partitions: int | None) -> None:
-    """Start all, stay until Ctrl-C or SIGTERM, stop all. Raises Problem, after saying it, if something died meanwhile."""
+    """Start all, stay until Ctrl-C or SIGTERM, stop all. Raises Problem if something did not run at the end."""
     died: set[str] = set()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -25,14 +25,16 @@ def stay(folder: Path, partitions: int | None) -> None:
                 rows = state.look(settings)
                 for row in rows:
                     if row.state != "running" and row.role not in died:
-                        say(f"{row.role} is {row.state}; see: daybook logs {row.role}; start it again: daybook up --detach")
+                        say(f"{row.role}: {row.state}; why: daybook logs {row.role}; again: daybook up --detach")
                         died.add(row.role)
                     elif row.state == "running" and row.role in died:
                         say(f"{row.role} is running again")
                         died.remove(row.role)
                 behind = sum(row.lag or 0 for row in rows)
                 bad = ", ".join(sorted(died))
-                line.update(f"{f'not running: {bad}' if died else 'all is running'}; {behind} records behind; Ctrl-C stops it")
+                line.update(
+                    f"{f'not running: {bad}' if died else 'all is running'}; {behind} records behind; Ctrl-C stops it"
+                )
                 time.sleep(_LOOK_EVERY_S)
     except KeyboardInterrupt:
         say("stopping")

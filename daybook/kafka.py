@@ -43,7 +43,9 @@ def partition_counts(client: AdminClient, bootstrap: str) -> dict[str, int]:
     return {name: len(topic.partitions) for name, topic in topics.items() if topic.error is None}
 
 
-def offsets(client: AdminClient, bootstrap: str, partitions: Iterable[tuple[str, int]], *, earliest: bool = False) -> Offsets:
+def offsets(
+    client: AdminClient, bootstrap: str, partitions: Iterable[tuple[str, int]], *, earliest: bool = False
+) -> Offsets:
     """Where the partitions end for those who read what is committed (or begin): the next offset to come there."""
     from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
     from confluent_kafka.admin import OffsetSpec
@@ -52,9 +54,7 @@ def offsets(client: AdminClient, bootstrap: str, partitions: Iterable[tuple[str,
     asked = {TopicPartition(topic, number): spec for topic, number in partitions}
     if not asked:
         return {}
-    futures = client.list_offsets(
-        asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=TIMEOUT_S
-    )
+    futures = client.list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=TIMEOUT_S)
     try:
         return {(tp.topic, tp.partition): future.result().offset for tp, future in futures.items()}
     except KafkaException as why:

@@ -15,7 +15,8 @@ _BLOCK_BYTES = 65_536
 def read(folder: Path, role: str | None, lines: int, *, follow: bool = False) -> Iterator[str]:
     """The last lines of one log, or of all with their names in front; with ``follow`` it never ends.
 
-    ``role`` is a server (kafka, postgres, redis, clickhouse) or a worker (worker-streams …). Raises Problem if it has no log.
+    ``role`` is a server (kafka, postgres, redis, clickhouse) or a worker (worker-streams …). Raises Problem where it
+    has no log.
     """
     files = {file.stem: file for file in sorted((folder / "logs").glob("*.log"))}
     if not files:
@@ -54,7 +55,7 @@ def tail(file: Path, lines: int) -> list[str]:
 
 
 def _since(file: Path, start: int) -> tuple[list[str], int]:
-    """Whole lines that were added after byte ``start``, and where they end; a file begun anew is read from its start."""
+    """Whole lines after byte ``start``, and where they end; a file that was begun anew is read from its start."""
     try:
         with file.open("rb") as log:
             if log.seek(0, 2) < start:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from daybook import topics
@@ -13,4 +14,6 @@ def migrate(settings: Settings, say: Callable[[str], None]) -> int:
     from sinks import migrate as stores
 
     count = topics.migrate(settings.address("kafka"), settings.partitions, say)
+    for name in asyncio.run(stores.migrate(settings.address("postgres"), settings.address("clickhouse"))):
+        say(f"migration applied: {name}")
     return count

@@ -1,7 +1,8 @@
 """Where the servers are and how this installation is called, read once: flags, then DAYBOOK_* variables, then the
 running stack of the data folder, then the defaults below.
 
-With the four addresses in the environment every command but up, down and demo works on servers elsewhere, without a folder.
+With the four addresses in the environment all commands but up, down and demo work on servers elsewhere, without a
+folder.
 """
 
 from __future__ import annotations
@@ -111,4 +112,6 @@ def read(**flags: Any) -> Settings:
     except ValidationError as why:
         first = why.errors(include_url=False, include_input=False)[0]
         name = str(first["loc"][0])
-        raise Misuse(f"{'--' + name if flags.get(name) is not None else 'DAYBOOK_' + name.upper()}: {first['msg']}") from None
+        raise Misuse(
+            f"{'--' + name if flags.get(name) is not None else 'DAYBOOK_' + name.upper()}: {first['msg']}"
+        ) from None

@@ -85,7 +85,9 @@ def _worker(settings: Settings, role: str, group: waiting.Group, lag: int | None
     if state == "running":
         uptime = process.uptime_s()
         ready = workers.is_ready(settings.data, role)
-        return Row(name, "running" if ready else "starting", process.pid(), None if uptime is None else int(uptime), lag)
+        return Row(
+            name, "running" if ready else "starting", process.pid(), None if uptime is None else int(uptime), lag
+        )
     if state == "stale":
         return Row(name, "died", lag=lag)
     members = 0 if lag is None else kafka.members(kafka.admin(settings.address("kafka")), group.id)

@@ -1,4 +1,4 @@
-"""Kafka's part of `migrate`: the topics that schemas/topics.py declares are there, as declared, or one line says why not."""
+"""Kafka's part of `migrate`: the topics of schemas/topics.py are there as declared, or one line says why not."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def migrate(bootstrap: str, partitions: int | None, say: Callable[[str], None]) 
 
 
 def agreed_count(present: Mapping[str, int], asked: int | None) -> int:
-    """How many partitions all topics have or get. Raises Problem where what exists disagrees with itself or with ``asked``.
+    """How many partitions all topics have or get. Raises Problem where what exists disagrees, with itself or ``asked``.
 
     >>> agreed_count({}, None), agreed_count({"meals": 4}, None), agreed_count({"meals": 4}, 4)
     (8, 4, 4)

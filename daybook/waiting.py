@@ -119,6 +119,4 @@ def records_behind(bootstrap: str, groups: Mapping[str, Group]) -> dict[str, int
         now = ends_of(client, bootstrap, list(groups.values()))
     except Problem:
         return {}
-    return {
-        name: sum(lag.records for lag in now.behind(client, bootstrap, group)) for name, group in groups.items()
-    }
+    return {name: sum(lag.records for lag in now.behind(client, bootstrap, group)) for name, group in groups.items()}

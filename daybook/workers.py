@@ -21,7 +21,7 @@ from stack.process import Process, Spec, write_private
 
 ROLES = ("streams", "postgres", "clickhouse", "redis")
 READY_FILE = "DAYBOOK_READY_FILE"
-_STOP_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 30.0
 
 
 def process(folder: Path, role: str) -> Process:
@@ -63,13 +63,16 @@ def spec(folder: Path, role: str, servers: Settings) -> Spec:
         env={READY_FILE: str(file), "PYTHONUNBUFFERED": "1", **_addresses(servers)},
         ready=lambda: is_ready(folder, role),
         ready_timeout_s=120.0,
-        stop_timeout_s=_STOP_TIMEOUT_S,
+        stop_timeout_s=STOP_TIMEOUT_S,
     )
 
 
 def runs_elsewhere(folder: Path, role: str, servers: Settings) -> bool:
     """Whether the role runs, and does so on other addresses than these."""
-    return process(folder, role).pid() is not None and _said(folder, role).get("servers") not in (None, _digest(servers))
+    return process(folder, role).pid() is not None and _said(folder, role).get("servers") not in (
+        None,
+        _digest(servers),
+    )
 
 
 def is_ready(folder: Path, role: str) -> bool:

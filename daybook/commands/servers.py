@@ -13,7 +13,9 @@ from daybook.say import out, say
 def up(
     data: Data = None,
     partitions: Partitions = None,
-    detach: Annotated[bool, typer.Option("--detach", help="Return when all is ready; it goes on in the background.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return when all is ready; it goes on in the background.")
+    ] = False,
 ) -> None:
     """Start servers, topics, tables and workers; again: start only what is missing."""
     from daybook import running, settings
@@ -52,7 +54,9 @@ def _or_dash(value: int | None) -> str:
 
 
 def logs(
-    role: Annotated[str | None, typer.Argument(help="A server or worker, as status names them; all if left out.")] = None,
+    role: Annotated[
+        str | None, typer.Argument(help="A server or worker, as status names them; all if left out.")
+    ] = None,
     data: Data = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is added; Ctrl-C ends it.")] = False,
     lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="How many of the last lines.")] = 50,

@@ -1,0 +1,41 @@
+"""wait, verify: is all there, and is it right?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from daybook.options import Data
+from daybook.say import console, out, say
+
+
+def wait(
+    data: Data = None,
+    timeout: Annotated[float, typer.Option("--timeout", min=0, help="Seconds.")] = 60.0,
+) -> None:
+    """Return when all that was published is visible in every store; exits 1 at the timeout, saying what lags where."""
+    from daybook import settings, sinking, waiting
+
+    kafka = settings.read(data=data).address("kafka")
+    with console().status("looking") as line:
+        waiting.until_visible(
+            kafka,
+            list(sinking.groups().values()),
+            timeout,
+            lambda behind: line.update("; ".join(map(str, behind[:3])) or "looking"),
+        )
+    say("all that was published is visible in every store")
+
+
+def verify(data: Data = None) -> None:
+    """Recompute every day and compare all stores; prints each difference, and exits 1 if there is one."""
+    from daybook import settings
+    from daybook.verify import verify
+
+    report = verify(settings.read(data=data))
+    for mismatch in report.mismatches:
+        out(mismatch)
+    say(f"{report.cells:,} days compared, {len(report.mismatches):,} differences")
+    if report.mismatches:
+        raise typer.Exit(1)

@@ -1,0 +1,102 @@
+"""send, replay, generate: events into Kafka."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from daybook.options import Data
+from daybook.say import console, out, say
+
+if TYPE_CHECKING:
+    from producers.publish import Published
+    from producers.send import Verdict
+
+Rate = Annotated[
+    float | None, typer.Option("--rate", min=0.001, help="Events a second; as fast as it goes if left out.")
+]
+
+
+def send(
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="CloudEvents, one JSON object a line; - reads stdin.")],
+    data: Data = None,
+    rate: Rate = None,
+) -> None:
+    """Check events and publish the good ones; one line each says what became of it. Exits 1 if any was refused."""
+    from daybook import settings
+    from producers.send import send
+
+    kafka = settings.read(data=data).address("kafka")
+    with _lines(file) as lines:
+        sent = send(kafka, lines, now_ms=int(time.time() * 1000), on_verdict=_tell, rate=rate)
+    sys.stdout.flush()
+    say(f"{sent.accepted} accepted, {sent.refused} refused")
+    if sent.refused:
+        raise typer.Exit(1)
+
+
+def _tell(verdict: Verdict) -> None:
+    from schemas.codec import Rejected
+
+    if isinstance(verdict.outcome, Rejected):
+        print(f"line {verdict.line}: refused: {verdict.outcome.reason} at {verdict.outcome.path}")
+    else:
+        print(f"line {verdict.line}: accepted")
+
+
+@contextmanager
+def _lines(file: str) -> Iterator[Iterator[bytes]]:
+    from daybook.errors import Problem
+
+    if file == "-":
+        yield iter(sys.stdin.buffer)
+        return
+    try:
+        with Path(file).open("rb") as lines:
+            yield iter(lines)
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as why:
+        raise Problem(f"{file}: {why.strerror}") from why
+
+
+def replay(
+    what: Annotated[Literal["fitbit"], typer.Argument(help="fitbit: a month of 33 people, 2016.")],
+    data: Data = None,
+    rate: Rate = None,
+) -> None:
+    """Publish a month of real data; again changes nothing. Prints how many events went to which topic."""
+    from daybook import settings
+    from producers import fitbit
+    from producers.publish import publish
+
+    kafka = settings.read(data=data).address("kafka")
+    with progress(f"replaying {what}", fitbit.EVENTS) as moved:
+        published = publish(kafka, fitbit.events(), on_progress=moved, rate=rate)
+    _count(published)
+
+
+@contextmanager
+def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A progress bar on stderr; what it yields is told the number done so far."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        *(SpinnerColumn(), TextColumn("{task.description}"), BarColumn()),
+        *(MofNCompleteColumn(), TextColumn("events"), TimeElapsedColumn()),
+    )
+    with Progress(*columns, console=console()) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def _count(published: Published) -> None:
+    for topic, count in sorted(published.counts.items()):
+        out(f"{topic} {count}")
+    out(f"events {published.events}")
+    rate = published.events / published.seconds if published.seconds else 0
+    say(f"{published.events:,} events in {published.seconds:.1f} s, {rate:,.0f} a second")

@@ -1,0 +1,101 @@
+"""What a worker process does: one role, until SIGTERM or Ctrl-C; or all four, as processes of their own."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+from daybook import kafka, topics, workers
+from daybook.errors import Problem
+from daybook.settings import Settings
+from schemas.topics import TOPICS
+
+if TYPE_CHECKING:
+    from streams.runtime import ChunkApp
+
+_POLL_S = 0.1
+
+
+def run(role: str, settings: Settings) -> None:
+    """Run one role, or all of them, in the foreground; returns or exits when it was told to stop."""
+    if role == "all":
+        return _run_all(settings)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    with workers.readiness(settings) as ready:
+        if role == "streams":
+            _stream(settings, ready)
+        else:
+            _sink(settings, role, ready)
+
+
+def partitions_of(bootstrap: str) -> int:
+    """How many partitions all topics have. Raises Problem if a topic is missing."""
+    present = kafka.partition_counts(kafka.admin(bootstrap), bootstrap)
+    if missing := [topic.name for topic in TOPICS if topic.name not in present]:
+        raise Problem(f"Kafka at {bootstrap} has no topic {missing[0]}: run daybook migrate first")
+    return topics.agreed_count({topic.name: present[topic.name] for topic in TOPICS}, None)
+
+
+def stream(settings: Settings) -> ChunkApp:
+    """The daily stream's Faust app for these servers."""
+    from streams.daily import agent
+
+    bootstrap = settings.address("kafka")
+    return agent.build(bootstrap, partitions=partitions_of(bootstrap), worker_name=settings.name_of("streams"))
+
+
+def _stream(settings: Settings, ready: Callable[[], None]) -> NoReturn:
+    from streams.runtime import run_worker
+
+    app = stream(settings)
+
+    async def tell() -> None:
+        await app.tables.recovery.completed.wait()
+        ready()
+
+    app.task(tell)
+    run_worker(app)
+
+
+def _sink(settings: Settings, role: str, ready: Callable[[], None]) -> None:
+    raise NotImplementedError
+
+
+def _run_all(settings: Settings) -> None:
+    """All roles as children of this process: SIGTERM reaches each, and where one ends the others are stopped too."""
+    children = {
+        role: subprocess.Popen(
+            [sys.executable, "-m", "daybook", "worker", "--role", role, "--data", settings.data],
+            env={name: value for name, value in os.environ.items() if name != workers.READY_FILE},
+            start_new_session=True,
+        )
+        for role in workers.ROLES
+    }
+    asked = False
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ask)
+    while not asked and all(child.poll() is None for child in children.values()):
+        time.sleep(_POLL_S)
+    ended = {role: child.returncode for role, child in children.items() if child.poll() is not None}
+    for child in children.values():
+        child.terminate()
+    for child in children.values():
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(timeout=workers.STOP_TIMEOUT_S)
+        child.kill()
+        child.wait()
+    if ended and not asked:
+        raise Problem("; ".join(f"the worker {role} ended with code {code}" for role, code in ended.items()))
