@@ -5,7 +5,9 @@ Acceptance is a pure function of the bytes, the broker's append time and the sch
 
 from __future__ import annotations
 
+import functools
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,7 +15,7 @@ import msgspec
 
 from schemas.families import FAMILIES, FAMILY_OF, type_of
 from schemas.fields import nul_path
-from schemas.instants import parse_instant, zone
+from schemas.instants import instant_parts, zone
 from schemas.structs import STRUCT_OF, struct_of, union_of
 
 MAX_EVENT_BYTES = 262_144
@@ -44,10 +46,7 @@ class Rejected:
     path: str = "$"
 
 
-_decoders: dict[str, msgspec.json.Decoder[Any]] = {
-    family: msgspec.json.Decoder(union_of(struct_of(m) for m in models)) for family, models in FAMILIES.items()
-}
-_any: msgspec.json.Decoder[Any] = msgspec.json.Decoder(union_of(STRUCT_OF.values()))
+_PROFILE = STRUCT_OF["profile.updated"]
 _TYPES = {struct_of(m): type_of(m) for models in FAMILIES.values() for m in models}
 
 
@@ -62,46 +61,53 @@ def decode(raw: bytes | None, *, family: str | None = None, received_ms: int | N
     `family`: the topic that it came from; None takes any. `received_ms`: the broker's append time in ms since 1970;
     None skips the clock check (a sender's own pre-check). Never raises for any bytes.
     """
-    if raw is None:
-        return Rejected("Expected an event, got a Kafka record without a value")
-    if len(raw) > MAX_EVENT_BYTES:
-        return Rejected(f"Expected at most {MAX_EVENT_BYTES} bytes, got {len(raw)}")
-    try:
-        event: Event = (_any if family is None else _decoders[family]).decode(raw)
-    except msgspec.ValidationError as why:
-        return _refusal(raw, family, str(why))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as why:
-        return Rejected(f"Not JSON: {why}")
-    if b"\\u0000" in raw:  # rarely: an escaped backslash before u0000 is harmless
+    got = reader(family)(raw, _NEVER if received_ms is None else received_ms)
+    return got if isinstance(got, Rejected) else got[0]
+
+
+_NEVER = 1 << 62
+Read = Callable[[bytes | None, int], "tuple[Event, int, int | None] | Rejected"]
+
+
+@functools.cache
+def reader(family: str | None) -> Read:
+    """A fast `decode` for one topic: (bytes, append time in ms) → (event, its ms, its offset in minutes) | Rejected."""
+    structs = STRUCT_OF.values() if family is None else [struct_of(m) for m in FAMILIES[family]]
+    parse: Callable[[bytes], Event] = msgspec.json.Decoder(union_of(structs)).decode
+
+    def read(raw: bytes | None, received_ms: int) -> tuple[Event, int, int | None] | Rejected:
+        if raw is None:
+            return Rejected("Expected an event, got a Kafka record without a value")
+        if len(raw) > MAX_EVENT_BYTES:
+            return Rejected(f"Expected at most {MAX_EVENT_BYTES} bytes, got {len(raw)}")
+        path = "$.time"
         try:
-            path = nul_path(json.loads(raw))
-        except RecursionError as why:
+            event = parse(raw)
+            ms, offset_min = instant_parts(event.time)
+            if ms > received_ms + MAX_AHEAD_MS:
+                return Rejected("time is more than 24 h ahead of the broker's clock", path)
+            if event.sentat is not None:
+                path = "$.sentat"
+                instant_parts(event.sentat)
+            if event.timezone is not None:
+                path = "$.timezone"
+                zone(event.timezone)
+            if isinstance(event, _PROFILE) and event.data.timezone is not None:
+                path = "$.data.timezone"
+                zone(event.data.timezone)
+            if b"\\u0000" in raw:  # rarely: an escaped backslash before u0000 is harmless
+                path = "$"
+                if (found := nul_path(json.loads(raw))) is not None:
+                    return Rejected("U+0000 is not allowed in text", found)
+            return event, ms, offset_min
+        except msgspec.ValidationError as why:
+            return _refusal(raw, family, str(why))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as why:
             return Rejected(f"Not JSON: {why}")
-        if path is not None:
-            return Rejected("U+0000 is not allowed in text", path)
-    return _checked(event, received_ms)
+        except ValueError as why:
+            return Rejected(str(why), path)
 
-
-def _checked(event: Event, received_ms: int | None) -> Event | Rejected:
-    """The rules that types cannot say."""
-    path = "$.time"
-    try:
-        at = parse_instant(event.time)
-        if received_ms is not None and at.ms > received_ms + MAX_AHEAD_MS:
-            return Rejected("time is more than 24 h ahead of the broker's clock", path)
-        if event.sentat is not None:
-            path = "$.sentat"
-            parse_instant(event.sentat)
-        if event.timezone is not None:
-            path = "$.timezone"
-            zone(event.timezone)
-        timezone = getattr(event.data, "timezone", None)
-        if timezone is not None:
-            path = "$.data.timezone"
-            zone(timezone)
-    except (ValueError, OverflowError) as why:
-        return Rejected(str(why), path)
-    return event
+    return read
 
 
 def _refusal(raw: bytes, family: str | None, text: str) -> Rejected:
@@ -131,4 +137,4 @@ def encode(event: Event) -> bytes:
     return _json(event)
 
 
-__all__ = ["STRUCT_OF", "Event", "Rejected", "canonical", "decode", "encode", "type_name"]
+__all__ = ["STRUCT_OF", "Event", "Rejected", "canonical", "decode", "encode", "reader", "type_name"]

@@ -41,11 +41,21 @@ def parse_instant(text: str) -> Instant:
     >>> parse_instant("2026-03-01T12:31:00.25Z")
     Instant(ms=1772368260250, offset_min=None)
     """
-    minute, second, offset = _minutes.get(text[:16]), _seconds.get(text[16:19]), _offsets.get(text[19:])
-    if minute is not None and second is not None and offset is not None:
-        return Instant(minute + second - offset[0], offset[1])
+    return Instant(*instant_parts(text))
+
+
+def instant_parts(text: str) -> tuple[int, int | None]:
+    """parse_instant as a plain tuple, for the hot path: minutes and offsets that were seen before are remembered."""
+    try:
+        offset = _offsets[text[19:]]
+        return _minutes[text[:16]] + _seconds[text[16:19]] - offset[0], offset[1]
+    except KeyError:
+        return _parsed(text)
+
+
+def _parsed(text: str) -> tuple[int, int | None]:
     at = _parse(text)
-    if "." not in text:  # remember the parts: most events share their minute and offset with others
+    if "." not in text:
         if len(_minutes) >= _MEMO_MAX:
             _minutes.clear()
             _offsets.clear()

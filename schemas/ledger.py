@@ -20,6 +20,7 @@ import msgspec
 RANK_BYTES = 21
 HEADER = Struct(">IB16sqhB")
 HEADER_BYTES = HEADER.size
+pack_header = HEADER.pack
 KIND_AT = HEADER_BYTES - 1
 NO_OFFSET = 32_767
 """The offset field of a time that was written with Z."""

@@ -8,6 +8,7 @@ The lanes of a kind (schemas/ledger.py) hold a 64-bit sum per value, a 32-bit co
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from struct import Struct
 
 from schemas.instants import day_text
@@ -81,6 +82,7 @@ class Cell:
         self.stale = False
 
 
+@lru_cache(maxsize=65_536)
 def platform_of(source: str) -> str:
     """ios of ios/5.2.0."""
     return source.partition("/")[0]
@@ -187,7 +189,7 @@ def row(user_id: str, day: int, cell: Cell | None, entities: Mapping[bytes, byte
     if cell.total >> SHIFTS[MEASURED]:
         _last_measured(out, _winners(cell, entities, MEASURED))
     out.entities = len(cell.members)
-    out.sources = sorted(cell.platforms)
+    out.sources = list(cell.platforms) if len(cell.platforms) == 1 else sorted(cell.platforms)
     out.first_event_ms, out.last_event_ms = cell.first_ms, cell.last_ms
     return out
 

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from schemas.codec import Event
+from schemas.families import FAMILY_OF
 from schemas.ledger import KIND_OF_TYPE, LANES, Values, pack_contribution
 from schemas.plausible import LIMITS
 from schemas.structs import STRUCT_OF
@@ -170,8 +171,8 @@ _BY_TYPE: dict[str, Contribute] = {
     "profile.updated": register,
 }
 
-CONTRIBUTE: dict[type, tuple[str, int, bool, Contribute]] = {
-    STRUCT_OF[name]: (name, kind.code, name.endswith(".deleted"), _BY_TYPE.get(name, nothing))
+CONTRIBUTE: dict[type, tuple[str, str, int, bool, Contribute]] = {
+    STRUCT_OF[name]: (name, FAMILY_OF[name], kind.code, name.endswith(".deleted"), _BY_TYPE.get(name, nothing))
     for name, kind in KIND_OF_TYPE.items()
 }
-"""Struct → (CloudEvents type, kind code, is a delete, contribution)."""
+"""Struct → (CloudEvents type, family, kind code, is a delete, contribution)."""

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import NamedTuple
 
-from schemas.codec import Event, Rejected, canonical, decode
-from schemas.families import FAMILY_OF
-from schemas.instants import MS_PER_DAY, parse_instant
+from schemas.codec import Event, Rejected, canonical, reader
+from schemas.instants import MS_PER_DAY
 from schemas.ledger import (
-    HEADER,
     KIND_AT,
     KIND_OF_TYPE,
     NO_OFFSET,
     RANK_BYTES,
     entity_key,
+    pack_header,
     pack_place,
     unpack_winner,
 )
@@ -33,34 +31,23 @@ from streams.state import Counts, Drained, Pairs, Records
 _PROFILE = KIND_OF_TYPE["profile.updated"].code
 
 
-class Decided(NamedTuple):
-    """An event, reduced to what the ledger needs."""
-
-    subject: str
-    key: bytes
-    winner: bytes
-    amount: int
-    """Its lanes, in their place; 0 for what lies on no day."""
-    platform: str
-    ms: int
-    offset_min: int | None
-    timezone: str | None
+Decided = tuple[str, bytes, bytes, int, str, int, int | None, str | None]
+"""An event, reduced to what the ledger needs: subject, key, packed winner, its lanes in their place (0 for what lies on
+no day), platform, time in ms, offset in minutes, zone. A plain tuple: a million of them are made in ten seconds."""
 
 
-def decide(event: Event) -> Decided:
+def decide(event: Event, ms: int, offset_min: int | None) -> Decided:
     """What an event says about its entity. Depends on nothing but the event."""
-    type_name, code, deleted, contribute = CONTRIBUTE[type(event)]
-    ms, offset_min = parse_instant(event.time)
+    type_name, family, code, deleted, contribute = CONTRIBUTE[type(event)]
+    subject, source, timezone = event.subject, event.source, event.timezone
     contribution, amount = contribute(event.data)
-    source, timezone = event.source, event.timezone
-    offset = NO_OFFSET if offset_min is None else offset_min
-    digest = sha256(canonical(event)).digest()[:16]
-    family = FAMILY_OF[type_name]
     register = register_of(event, type_name) if family == "plans" else None
-    return Decided(
-        event.subject,
-        entity_key(event.subject, family, event.entity or event.id, register),
-        HEADER.pack(event.revision, deleted, digest, ms, offset, code) + pack_place(source, timezone) + contribution,
+    digest = sha256(canonical(event)).digest()[:16]
+    header = pack_header(event.revision, deleted, digest, ms, NO_OFFSET if offset_min is None else offset_min, code)
+    return (
+        subject,
+        entity_key(subject, family, event.entity or event.id, register),
+        header + pack_place(source, timezone) + contribution,
         amount,
         platform_of(source),
         ms,
@@ -69,12 +56,28 @@ def decide(event: Event) -> Decided:
     )
 
 
-def judge(raw: bytes | None, key: bytes | None, family: str, received_ms: int) -> Event | Rejected:
-    """Accept or refuse one record of a source topic, by its bytes and the broker's append time alone (rule 4)."""
-    event = decode(raw, family=family, received_ms=received_ms)
-    if not isinstance(event, Rejected) and key != event.subject.encode():
-        return Rejected("Expected the Kafka key to be the subject", "$.subject")
-    return event
+WRONG_KEY = Rejected("Expected the Kafka key to be the subject", "$.subject")
+
+
+def judge(records: Records) -> tuple[list[Decided], Pairs]:
+    """Accept or refuse the records of one source topic, by their bytes and the broker's append time alone (rule 4).
+
+    Returns what was accepted, decided, and the rows that say what was refused.
+    """
+    read = reader(records.topic)
+    decided: list[Decided] = []
+    refused: Pairs = []
+    for i, (raw, key, received) in enumerate(zip(records.values, records.keys, records.timestamps, strict=True)):
+        got = read(raw, received)
+        if not isinstance(got, Rejected):
+            if key == got[0].subject.encode():
+                decided.append(decide(*got))
+                continue
+            got = WRONG_KEY
+        offset = records.offsets[i]
+        reject = RejectedRow(records.topic, records.partition, offset, received, got.reason, got.path, raw, key)
+        refused.append((rejected_key(reject), encode_row(reject)))
+    return decided, refused
 
 
 class User:
@@ -137,18 +140,7 @@ class Ledger:
 
     def fold(self, records: Records) -> Counts:
         """Fold records of one source topic. Raising leaves the ledger as it was."""
-        topic = records.topic
-        decided: list[Decided] = []
-        refused: Pairs = []
-        for i, raw in enumerate(records.values):
-            key, received = records.keys[i], records.timestamps[i]
-            event = judge(raw, key, topic, received)
-            if isinstance(event, Rejected):
-                offset = records.offsets[i]
-                reject = RejectedRow(topic, records.partition, offset, received, event.reason, event.path, raw, key)
-                refused.append((rejected_key(reject), encode_row(reject)))
-            else:
-                decided.append(decide(event))
+        decided, refused = judge(records)
         applied, duplicate, superseded = self._apply(decided)
         self._rejected += refused
         return Counts(applied, duplicate, superseded, len(refused))
@@ -185,7 +177,7 @@ class Ledger:
                 else:
                     cell.add(key, amount, platform, ms)
                 dirty[subject, day] = None
-            elif winner[KIND_AT] == _PROFILE:
+            elif winner[KIND_AT] == _PROFILE or (old is not None and old[KIND_AT] == _PROFILE):
                 for day in user.rezone():
                     dirty[subject, day] = None
         return applied, duplicate, superseded
