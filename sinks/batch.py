@@ -1,0 +1,78 @@
+"""What a sink is handed: decoded rows, table by table, and the positions that they bring it to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple
+
+from schemas.codec import Event
+from schemas.ledger import Winner
+from schemas.positions import Position
+from schemas.rows import DailyRow, RejectedRow
+
+Place = tuple[str, int]
+"""Topic and partition."""
+
+
+class EventRow(NamedTuple):
+    """One accepted event with its place on its topic."""
+
+    topic: str
+    partition: int
+    offset: int
+    received_ms: int
+    raw: bytes
+    event: Event
+
+
+class EntityRow(NamedTuple):
+    """The winner of one entity, as the ledger has it."""
+
+    subject: str
+    family: str
+    entity: str
+    register: str | None
+    winner: Winner
+
+
+class PositionRow(NamedTuple):
+    """How far the daily stream has folded one source partition."""
+
+    topic: str
+    partition: int
+    position: Position
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows for the store, in the order in which they were read.
+
+    `through`: the next offset to read, per place, once these rows are stored.
+    """
+
+    daily: list[DailyRow] = field(default_factory=list)
+    rejected: list[RejectedRow] = field(default_factory=list)
+    events: list[EventRow] = field(default_factory=list)
+    entities: list[EntityRow] = field(default_factory=list)
+    positions: list[PositionRow] = field(default_factory=list)
+    through: dict[Place, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return sum(len(getattr(self, name)) for name in ROWS)
+
+    def halves(self) -> tuple[Batch, Batch]:
+        """Two batches of half the rows each, without positions: those count only when all of it is stored."""
+        left, right, room = Batch(), Batch(), len(self) // 2
+        for name in ROWS:
+            rows: list[Any] = getattr(self, name)
+            setattr(left, name, rows[:room])
+            setattr(right, name, rows[room:])
+            room -= min(room, len(rows))
+        return left, right
+
+    def rows(self) -> list[Any]:
+        """All rows, whatever their table."""
+        return [row for name in ROWS for row in getattr(self, name)]
+
+
+ROWS = tuple(f.name for f in fields(Batch) if f.name != "through")

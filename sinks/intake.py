@@ -1,0 +1,128 @@
+"""Kafka records to rows: parsed once, here; inside the sinks data is already good."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from schemas import topics
+from schemas.codec import Rejected, decode
+from schemas.ledger import split_key, unpack_winner
+from schemas.positions import decode_position, is_position
+from schemas.rows import RejectedRow, decode_daily, decode_rejected
+from sinks.batch import Batch, EntityRow, EventRow, PositionRow
+
+KEY_RULE = "Expected the Kafka key to be the subject"
+"""The daily stream refuses with the same words."""
+
+
+class Record(Protocol):
+    """What of a consumed Kafka record is looked at."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+class Unreadable(NamedTuple):
+    """A record of one of our own topics that is not what that topic holds."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    reason: str
+
+
+@dataclass(slots=True)
+class Taken:
+    """What some fetches came to."""
+
+    batch: Batch = field(default_factory=Batch)
+    refused_views: list[RejectedRow] = field(default_factory=list)
+    """To be filed on the topic `rejected`: no stream folds views yet, so nobody else files them."""
+    unreadable: list[Unreadable] = field(default_factory=list)
+    records: int = 0
+
+
+def take(into: Taken, topic: str, partition: int, records: Iterable[Record]) -> None:
+    """Add what one fetch of one partition holds."""
+    _TAKERS[topic](into, topic, partition, records)
+
+
+def _daily(into: Taken, topic: str, partition: int, records: Iterable[Record]) -> None:
+    rows = into.batch.daily
+    for record in records:
+        if record.value is None:  # nobody sends one: a day without entities is a row of nulls
+            continue
+        try:
+            rows.append(decode_daily(record.value))
+        except msgspec.MsgspecError as why:
+            into.unreadable.append(Unreadable(topic, partition, record.offset, record.key, str(why)))
+
+
+def _rejected(into: Taken, topic: str, partition: int, records: Iterable[Record]) -> None:
+    for record in records:
+        try:
+            into.batch.rejected.append(decode_rejected(record.value or b""))
+        except msgspec.MsgspecError as why:
+            into.unreadable.append(Unreadable(topic, partition, record.offset, record.key, str(why)))
+
+
+def _events(into: Taken, topic: str, partition: int, records: Iterable[Record]) -> None:
+    rows = into.batch.events
+    for record in records:
+        event = decode(record.value, family=topic, received_ms=record.timestamp)
+        if isinstance(event, Rejected):
+            rejected = event
+        elif record.key != event.subject.encode():
+            rejected = Rejected(KEY_RULE, "$.subject")
+        else:
+            rows.append(EventRow(topic, partition, record.offset, record.timestamp, record.value or b"", event))
+            continue
+        if topic == topics.VIEWS.name:  # the daily stream files the others
+            into.refused_views.append(
+                RejectedRow(
+                    topic,
+                    partition,
+                    record.offset,
+                    record.timestamp,
+                    rejected.reason,
+                    rejected.path,
+                    record.value,
+                    record.key,
+                )
+            )
+
+
+def _ledger(into: Taken, topic: str, partition: int, records: Iterable[Record]) -> None:
+    newest: dict[bytes, bytes] = {}
+    for record in records:
+        key, value = record.key, record.value
+        if key is None or value is None:  # the worker forgot it (eviction); ClickHouse does not
+            continue
+        if is_position(key):
+            try:
+                source, position = decode_position(key, value)
+                into.batch.positions.append(PositionRow(source, partition, position))
+            except ValueError as why:
+                into.unreadable.append(Unreadable(topic, partition, record.offset, key, str(why)))
+        else:
+            newest[key] = value
+    for key, value in newest.items():
+        try:
+            into.batch.entities.append(EntityRow(*split_key(key), unpack_winner(value)))
+        except Exception as why:  # struct.error, KeyError, ValueError...: not written by a worker of this version
+            into.unreadable.append(Unreadable(topic, partition, -1, key, f"{type(why).__name__}: {why}"))
+
+
+_TAKERS: dict[str, Callable[[Taken, str, int, Iterable[Record]], None]] = {
+    topics.DAILY.name: _daily,
+    topics.REJECTED.name: _rejected,
+    topics.LEDGER.name: _ledger,
+    **{source.name: _events for source in topics.SOURCES},
+}

@@ -1,0 +1,43 @@
+"""The reference sink: what every store promises, in its smallest true form. Tests and laws use it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from schemas import tables, topics
+from schemas.rows import DailyRow, RejectedRow
+from sinks.batch import Batch, EntityRow, EventRow, Place, PositionRow
+from sinks.chunking import latest, newest_daily, winners
+
+
+class MemorySink:
+    """Keeps everything in dicts."""
+
+    role = "memory"
+    topics = tuple(topic.name for topic in topics.TOPICS)
+    tables = tables.TABLES
+    rows_per_write = 5_000
+    linger_s = 0.0
+
+    def __init__(self) -> None:
+        self.daily: dict[tuple[str, str], DailyRow] = {}
+        self.rejected: dict[tuple[str, int, int], RejectedRow] = {}
+        self.events: dict[tuple[str, int, int], EventRow] = {}
+        self.entities: dict[tuple[str, str, str, str | None], EntityRow] = {}
+        self.positions: dict[Place, PositionRow] = {}
+
+    async def open(self) -> None:
+        """Memory is always there."""
+
+    async def write(self, batch: Batch) -> None:
+        self.daily |= {(r.user_id, r.date): r for r in newest_daily([*self.daily.values(), *batch.daily])}
+        self.rejected |= {(r.topic, r.partition, r.offset): r for r in batch.rejected}
+        self.events |= {(r.topic, r.partition, r.offset): r for r in batch.events}
+        self.entities |= {r[:4]: r for r in winners([*self.entities.values(), *batch.entities])}
+        self.positions |= {(r.topic, r.partition): r for r in latest([*self.positions.values(), *batch.positions])}
+
+    async def resume(self, committed: Mapping[Place, int]) -> Mapping[Place, int]:
+        return committed
+
+    async def close(self) -> None:
+        """Nothing is held."""

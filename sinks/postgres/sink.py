@@ -1,0 +1,118 @@
+"""Rows into PostgreSQL: one transaction a batch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import psycopg
+from psycopg import AsyncConnection
+
+from schemas import tables, topics
+from schemas.rows import DailyRow
+from sinks.address import shown
+from sinks.base import Retry, Stop
+from sinks.batch import Batch, Place
+from sinks.chunking import newest_daily, once
+from sinks.postgres import encode
+from sinks.postgres.retry import NO_MONTH, judge
+
+_CONNECT: dict[str, str | int] = {
+    "application_name": "daybook-sink",
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+_SESSION = "SET statement_timeout = '60s'; SET lock_timeout = '20s'; SET idle_in_transaction_session_timeout = '60s'"
+_MONTHS = """
+SELECT substring(relname from '\\d{4}_\\d\\d$') FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+WHERE inhparent = to_regclass('user_metrics_daily') AND relname ~ '_\\d{4}_\\d\\d$'
+"""
+
+
+class PostgresSink:
+    """Daily rows and refused events."""
+
+    role = "postgres"
+    topics = (topics.DAILY.name, topics.REJECTED.name)
+    tables = (tables.DAILY, tables.REJECTED)
+    rows_per_write = 10_000
+    linger_s = 0.0
+
+    def __init__(self, url: str) -> None:
+        """`url`: of the database's owner, who sees and may write all rows."""
+        self._url = url
+        self._where = shown("PostgreSQL", url)
+        self._connection: AsyncConnection | None = None
+        self._months: set[str] = set()
+
+    async def open(self) -> None:
+        try:
+            connection = await self._connected()
+            missing = await connection.execute(
+                "SELECT name FROM unnest(%s::text[]) AS name WHERE to_regclass(name) IS NULL",
+                ([t.postgres for t in self.tables],),
+            )
+            if (first := await missing.fetchone()) is not None:
+                raise Stop(f"{self._where} has no table {first[0]}: run daybook migrate")
+        except psycopg.Error as why:
+            raise judge(why, self._where) from why
+
+    async def write(self, batch: Batch) -> None:
+        daily, rejected = newest_daily(batch.daily), once(batch.rejected)
+        if not daily and not rejected:
+            return
+        try:
+            connection = await self._connected()
+            await self._make_months(connection, daily)
+            async with connection.transaction(), connection.cursor() as cursor:
+                if daily:
+                    await self._upsert(cursor, daily)
+                if rejected:
+                    await cursor.executemany(encode.FILE_REJECTED, [encode.rejected(row) for row in rejected])
+        except (psycopg.Error, OSError) as why:
+            if NO_MONTH in str(why):
+                self._months.clear()
+            if isinstance(why, OSError):
+                await self.close()
+                raise Retry(f"{self._where}: {why}") from why
+            error = judge(why, self._where)
+            if isinstance(error, Retry):
+                await self.close()  # whatever state the connection is in
+            raise error from why
+        except asyncio.CancelledError:
+            await self.close()
+            raise
+
+    async def resume(self, committed: Mapping[Place, int]) -> Mapping[Place, int]:
+        return committed
+
+    async def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    async def _connected(self) -> AsyncConnection:
+        if self._connection is None or self._connection.closed:
+            self._connection = await AsyncConnection.connect(self._url, autocommit=True, **_CONNECT)  # type: ignore[arg-type]
+            await self._connection.execute(_SESSION)
+            await self._connection.execute(encode.STAGE)
+            months = await (await self._connection.execute(_MONTHS)).fetchall()
+            self._months = {name.replace("_", "-") for (name,) in months}
+        return self._connection
+
+    async def _make_months(self, connection: AsyncConnection, rows: Sequence[DailyRow]) -> None:
+        """Partitions first, each in a transaction of its own, so that no lock is held while rows are written."""
+        for month in sorted(encode.months(rows) - self._months):
+            await connection.execute("SELECT user_metrics_daily_make_month(%s::date)", (f"{month}-01",))
+            self._months.add(month)
+
+    @staticmethod
+    async def _upsert(cursor: psycopg.AsyncCursor[tuple[object, ...]], rows: Sequence[DailyRow]) -> None:
+        async with cursor.copy(encode.COPY) as copy:
+            copy.set_types(encode.STAGED_TYPES)
+            for row in encode.staged(rows):
+                await copy.write_row(row)
+        await cursor.execute(encode.UPSERT)
