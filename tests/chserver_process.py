@@ -84,9 +84,9 @@ def running_front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def front(running_front: Server) -> Server:
     """The shared front with an empty database."""
-    client = running_front.connect(autogenerate_session_id=False)
-    client.command(f"DROP DATABASE {DATABASE} SYNC", use_database=False, settings={"database": "default"})
-    client.command(f"CREATE DATABASE {DATABASE}", use_database=False, settings={"database": "default"})
+    client = running_front.connect(autogenerate_session_id=False, database="default")
+    client.command(f"DROP DATABASE {DATABASE} SYNC")
+    client.command(f"CREATE DATABASE {DATABASE}")
     client.close()
     return running_front
 

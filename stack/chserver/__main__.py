@@ -19,7 +19,7 @@ from stack.chserver.asked import Account
 from stack.chserver.engine import Engine
 from stack.chserver.errors import ServerError
 
-_GRACE_S = 60.0
+_GRACE_S = 20.0  # what runs may finish in this time; then its query is stopped
 _LONGEST_LINE = 1 << 20  # ClickHouse's http_max_uri_size
 
 
@@ -35,16 +35,16 @@ def main() -> int:
     try:
         folder = Path(args.data).absolute()
         password = os.environ.get("DAYBOOK_CHSERVER_PASSWORD", "") if args.password is None else args.password
-        account = Account(args.user, password, args.database)
+        account = Account(args.user, password)
         with _Owned(folder):
-            asyncio.run(_serve(folder, account, args.host, args.port))
+            asyncio.run(_serve(folder, args.database, account, args.host, args.port))
     except CannotStart as why:
         print(f"chserver: {why}", file=sys.stderr)
         return 1
     return 0
 
 
-async def _serve(folder: Path, account: Account, host: str, port: int) -> None:
+async def _serve(folder: Path, database: str, account: Account, host: str, port: int) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -53,7 +53,7 @@ async def _serve(folder: Path, account: Account, host: str, port: int) -> None:
     shutil.rmtree(scratch, ignore_errors=True)  # left by a process that was killed
     scratch.mkdir()
     try:
-        engine = Engine(folder / "clickhouse", account.database)
+        engine = Engine(folder / "clickhouse", database)
     except ServerError as error:
         raise CannotStart(f"cannot open the data in {folder}: {error.message.splitlines()[0]}") from None
     try:
@@ -91,6 +91,8 @@ class _Owned:
         self._file: IO[str] | None = None
 
     def __enter__(self) -> None:
+        if "?" in str(self._folder):
+            raise CannotStart(f"cannot keep data in {self._folder}: chdb opens no folder with a ? in its path")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._file = (self._folder / "chserver.lock").open("a+")
@@ -118,7 +120,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=8123)
     parser.add_argument("--user", default="default")
     parser.add_argument("--password", help="else DAYBOOK_CHSERVER_PASSWORD, else none")
-    parser.add_argument("--database", default="daybook", help="made when missing; the user's default")
+    parser.add_argument("--database", default="daybook", help="made when missing")
     return parser.parse_args()
 
 

@@ -6,8 +6,8 @@ is answered with a proper status, as ClickHouse does; one that fails later ends 
 """
 
 import asyncio
-import itertools
 import os
+import secrets
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,6 @@ import lz4.frame
 import zstandard
 
 _PIECE = 1 << 20
-_COUNT = itertools.count()
 _TYPES = {
     "application/json; charset=UTF-8": ("JSON", "JSONCompact", "JSONStrings", "JSONCompactStrings", "JSONColumns"),
     "application/x-ndjson; charset=UTF-8": ("JSONEachRow", "JSONLines", "NDJSON", "JSONStringsEachRow"),
@@ -40,12 +39,13 @@ class Pipe:
     """A named pipe that the engine writes and the event loop reads."""
 
     def __init__(self, folder: Path) -> None:
-        self.path = str(folder / f"rows-{next(_COUNT)}")
+        self.name = f"rows-{secrets.token_hex(8)}"
+        self.path = str(folder / self.name)
+        self.abandoned = False
         os.mkfifo(self.path, 0o600)
         self._read_end = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
-        self._write_end = os.open(
-            self.path, os.O_WRONLY
-        )  # held, so that no reading ends before the engine has opened it
+        # Held open, so that no reading ends before the engine has opened its end.
+        self._write_end = os.open(self.path, os.O_WRONLY)
 
     async def read(self) -> bytes:
         """The next bytes; none when the engine has closed its end and the writer is done."""
@@ -56,13 +56,16 @@ class Pipe:
                 await self._readable()
 
     def end(self) -> None:
-        """Nothing more will be written; called from the thread that ran the statement."""
+        """Nothing more will be written; called once, from the thread that ran the statement."""
         os.close(self._write_end)
+        Path(self.path).unlink(missing_ok=True)
 
-    def close(self) -> None:
-        """Read no more; an engine that still writes then stops its query."""
+    async def drain(self) -> None:
+        """Read to the end and close, so that the engine never waits for a reader that is gone."""
+        self.abandoned = True
+        while await self.read():
+            pass
         os.close(self._read_end)
-        Path(self.path).unlink()
 
     async def _readable(self) -> None:
         loop = asyncio.get_running_loop()

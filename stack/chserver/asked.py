@@ -28,11 +28,10 @@ _EXTERNAL = ("_format", "_types", "_structure")
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The one user, and the database that is current when a request names none."""
+    """The one user."""
 
     user: str
     password: str
-    database: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,12 @@ class Asked:
     params: Mapping[str, str] = field(default_factory=dict)
 
 
-def understand(url: Mapping[str, str], headers: Mapping[str, str], has_files: bool = False) -> Asked:
+def query_id_of(url: Mapping[str, str], headers: Mapping[str, str]) -> str:
+    """The name that the client gives its query, else a fresh one."""
+    return url.get("query_id") or headers.get("X-ClickHouse-Query-Id") or str(uuid.uuid4())
+
+
+def understand(url: Mapping[str, str], headers: Mapping[str, str], query_id: str, has_files: bool = False) -> Asked:
     """Sort a request's parameters; raises ServerError for what ClickHouse would refuse, or this server cannot do."""
     for name in ("compress", "decompress"):
         if _flag(url, name):
@@ -66,7 +70,7 @@ def understand(url: Mapping[str, str], headers: Mapping[str, str], has_files: bo
         query=url.get("query", ""),
         database=headers.get("X-ClickHouse-Database") or url.get("database", ""),
         format=headers.get("X-ClickHouse-Format") or url.get("default_format") or "TabSeparated",
-        query_id=url.get("query_id") or headers.get("X-ClickHouse-Query-Id") or str(uuid.uuid4()),
+        query_id=query_id,
         session_id=url.get("session_id"),
         session_timeout_s=timeout_of(url.get("session_timeout")),
         session_check=_flag(url, "session_check"),

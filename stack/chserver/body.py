@@ -5,6 +5,8 @@ the body. What is cut short within a frame is an error, never an end.
 """
 
 import asyncio
+import bz2
+import lzma
 import tempfile
 import zlib
 from collections.abc import Callable
@@ -24,21 +26,27 @@ _HEAD = 256 << 10  # max_query_size of ClickHouse: a statement ends within its f
 _OFFLOAD = 64 << 10  # smaller pieces are decoded faster than another thread is woken
 
 
+_FAILURES = (zlib.error, OSError, EOFError, RuntimeError, lzma.LZMAError, zstandard.ZstdError)
+_CODINGS: dict[str, tuple[Callable[[], Any], Code]] = {
+    "gzip": (lambda: zlib.decompressobj(wbits=31), Code.ZLIB_INFLATE_FAILED),
+    "deflate": (lambda: zlib.decompressobj(wbits=15), Code.ZLIB_INFLATE_FAILED),
+    "lz4": (lz4.frame.LZ4FrameDecompressor, Code.LZ4_DECODER_FAILED),
+    "zstd": (lambda: zstandard.ZstdDecompressor().decompressobj(), Code.ZSTD_DECODER_FAILED),
+    "xz": (lzma.LZMADecompressor, Code.LZMA_STREAM_DECODER_FAILED),
+    "bz2": (bz2.BZ2Decompressor, Code.BZIP2_STREAM_DECODER_FAILED),
+}
+
+
 class Decoder:
     """Undoes one content coding, frame after frame."""
 
     def __init__(self, coding: str) -> None:
-        """``coding`` as in Content-Encoding; raises ServerError when ClickHouse would not know it."""
-        makers: dict[str, Callable[[], Any]] = {
-            "gzip": lambda: zlib.decompressobj(wbits=31),
-            "deflate": lambda: zlib.decompressobj(wbits=15),
-            "lz4": lz4.frame.LZ4FrameDecompressor,
-            "zstd": zstandard.ZstdDecompressor().decompressobj,
-        }
-        if coding not in makers:
-            raise ServerError(Code.UNKNOWN_COMPRESSION_METHOD, f"Unknown compression method: {coding}")
+        """``coding`` as in Content-Encoding; raises ServerError for one that is not known here."""
+        if coding not in _CODINGS:
+            message = f"Unknown compression method '{coding}'. Only {', '.join(_CODINGS)} are supported here"
+            raise ServerError(Code.NOT_IMPLEMENTED, message)
         self._coding = coding
-        self._make = makers[coding]
+        self._make, self._code = _CODINGS[coding]
         self._frame: Any = None
 
     def feed(self, data: bytes) -> bytes:
@@ -53,14 +61,14 @@ class Decoder:
                     break
                 data = self._frame.unused_data or b""
                 self._frame = None
-        except (zlib.error, RuntimeError, zstandard.ZstdError) as error:
-            raise ServerError(Code.CANNOT_DECOMPRESS, f"Cannot decompress {self._coding} body: {error}") from error
+        except _FAILURES as error:
+            raise ServerError(self._code, f"Cannot decompress the {self._coding} body: {error}") from error
         return b"".join(out)
 
     def finish(self) -> None:
         """Refuse a body that ends within a frame."""
         if self._frame is not None:
-            raise ServerError(Code.CANNOT_DECOMPRESS, f"Cannot decompress {self._coding} body: it ends within a frame")
+            raise ServerError(self._code, f"Cannot decompress the {self._coding} body: it ends within a frame")
 
 
 class Body:

@@ -15,6 +15,8 @@ from typing import IO, Any, Protocol
 
 from stack.chserver.errors import from_engine
 
+DEFAULT_DATABASE = "default"
+"""The database that is current when nobody names one, as on a ClickHouse server."""
 _PIECE = 1 << 20
 
 
@@ -58,7 +60,7 @@ class Connection:
 
     def __init__(self, raw: Any) -> None:
         self._raw = raw
-        self.database = "default"
+        self.database = DEFAULT_DATABASE
 
     def run(self, sql: bytes | str, format: str = "TabSeparated", params: Mapping[str, str] | None = None) -> Done:
         """Run one statement; raises ServerError as ClickHouse would say it."""
@@ -139,7 +141,7 @@ class Engine:
         return connection
 
     def kill(self, mark: str) -> None:
-        """Stop the running statements whose text holds ``mark``."""
+        """Stop the running statements whose text holds ``mark``; an empty one stops them all."""
         connection = self.connect()
         connection.run(f"KILL QUERY WHERE position(query, {quote(mark)}) > 0 AND query NOT LIKE 'KILL%' ASYNC")
         connection.close()

@@ -13,19 +13,24 @@ class Code(IntEnum):
     UNSUPPORTED_PARAMETER = 2
     BAD_ARGUMENTS = 36
     NOT_IMPLEMENTED = 48
+    LOGICAL_ERROR = 49
     SYNTAX_ERROR = 62
     UNKNOWN_TYPE_OF_QUERY = 78
-    UNKNOWN_COMPRESSION_METHOD = 89
     READONLY = 164
     REQUIRED_PASSWORD = 194
     QUERY_IS_TOO_LARGE = 229
-    CANNOT_DECOMPRESS = 271
+    ABORTED = 236
+    ZLIB_INFLATE_FAILED = 354
     INTO_OUTFILE_NOT_ALLOWED = 358
     SESSION_NOT_FOUND = 372
     SESSION_IS_LOCKED = 373
     INVALID_SESSION_TIMEOUT = 374
     HTTP_LENGTH_REQUIRED = 381
     AUTHENTICATION_FAILED = 516
+    LZMA_STREAM_DECODER_FAILED = 554
+    ZSTD_DECODER_FAILED = 561
+    BZIP2_STREAM_DECODER_FAILED = 594
+    LZ4_DECODER_FAILED = 618
     STD_EXCEPTION = 1001
 
 
@@ -44,6 +49,9 @@ _STATUS: dict[int, int] = {
 }
 _NAMES = {int(code): code.name for code in Code}
 _ENGINE_TEXT = re.compile(r"Code: (\d+)\. (.*)", re.DOTALL)
+_NESTED = re.compile(
+    r"^DB::Exception: Code: \d+\. (DB::Exception: .*?)( \(version [^)]*\))?\.? \([A-Z_]+\)$", re.DOTALL
+)
 _VERSION = re.compile(r"\s*\(version [^)]*\)\s*$")
 
 
@@ -75,4 +83,7 @@ def from_engine(raised: Exception) -> ServerError:
     found = _ENGINE_TEXT.search(text)
     if found is None:
         return ServerError(Code.STD_EXCEPTION, text.strip() or type(raised).__name__)
-    return ServerError(int(found[1]), _VERSION.sub("", found[2].strip()))
+    message = _VERSION.sub("", found[2].strip())
+    while nested := _NESTED.match(message):  # an error told by one part of the engine to another
+        message = nested[1]
+    return ServerError(int(found[1]), message)

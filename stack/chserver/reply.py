@@ -31,14 +31,20 @@ class Replies:
         self._send_timeout_s = send_timeout_s
         self._always = {"X-ClickHouse-Server-Display-Name": socket.gethostname(), "X-ClickHouse-Timezone": timezone}
 
-    def failure(self, error: ServerError, query_id: str = "") -> web.Response:
+    def failure(self, error: ServerError, query_id: str) -> web.Response:
         """An error before anything was sent."""
         headers = {**self._always, "X-ClickHouse-Exception-Code": str(error.code), "X-ClickHouse-Query-Id": query_id}
         if error.status == 401:
             headers["WWW-Authenticate"] = 'Basic realm="ClickHouse server HTTP API"'
         text = error.text(self._version)
-        _log.info("refused: %d, query %s: %s", error.status, query_id or "-", text[:500].replace("\n", " "))
+        _log.info("refused: %d, query %s: %s", error.status, query_id, text[:500].replace("\n", " "))
         return web.Response(status=error.status, text=text + "\n", headers=headers)
+
+    def hang_up(self, request: web.Request) -> web.Response:
+        """For a client that is gone, or as good as gone: nothing more on this connection."""
+        if request.transport is not None:
+            request.transport.close()
+        return web.Response(status=400)
 
     def whole(self, asked: Asked, done: Done, format: str | None, output: bytes = b"") -> web.Response:
         """A response that is there in one piece."""

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from stack.chserver.asked import Asked
-from stack.chserver.engine import Connection, Done, Engine
+from stack.chserver.engine import DEFAULT_DATABASE, Connection, Done, Engine
 from stack.chserver.errors import Code, ServerError
-from stack.chserver.sessions import Session, Sessions, borrowed
+from stack.chserver.sessions import Session, Sessions
 from stack.chserver.sql import Kind, Statement
 
 _THREADS = 32
@@ -18,11 +18,10 @@ _KEEPS = ("SET", "USE")  # what a session remembers, and a GET may do
 class Runner:
     """The engine's threads and the named sessions."""
 
-    def __init__(self, engine: Engine, user: str, database: str) -> None:
-        self.sessions = Sessions(database)
+    def __init__(self, engine: Engine, user: str) -> None:
+        self.sessions = Sessions()
         self._engine = engine
         self._user = user
-        self._database = database
         self._threads = futures.ThreadPoolExecutor(_THREADS, "statement")
 
     def start(
@@ -47,14 +46,18 @@ class Runner:
         running = self._threads.submit(self._job, session, asked, statement, work, reads_only, ended)
         if session is not None:
             running.add_done_callback(lambda _: loop.call_soon_threadsafe(self._return, session, asked))
-        return asyncio.wrap_future(running)
+        future = asyncio.wrap_future(running)
+        future.add_done_callback(lambda f: f.cancelled() or f.exception())  # nobody may be left to hear of a failure
+        return future
 
     def kill(self, mark: str) -> None:
         """Stop the statement whose text holds ``mark``, if it runs."""
         self._threads.submit(self._engine.kill, mark)
 
     def close(self) -> None:
-        """Wait for what runs, then end every session."""
+        """Stop what still runs, then end every session."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._engine.kill("")
         self._threads.shutdown(wait=True)
         self.sessions.close_all()
 
@@ -82,12 +85,10 @@ class Runner:
             if session is None:
                 connection = self._engine.connect(asked.settings)
                 stack.callback(connection.close)
-                connection.use(asked.database or self._database)
+                connection.use(asked.database or DEFAULT_DATABASE)
             else:
-                connection = session.open(self._engine.connect)
+                connection = session.open(self._engine.connect, {} if statement.verb == "SET" else asked.settings)
                 connection.use(asked.database or session.home)
-                if statement.verb != "SET":
-                    stack.enter_context(borrowed(connection, asked.settings))
             if reads_only:
                 self._check_reads(connection, statement)
             done = work(connection)

@@ -4,11 +4,10 @@ A request's own settings and database hold for that request only, in a session t
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from stack.chserver.engine import Connection, quote
+from stack.chserver.engine import DEFAULT_DATABASE, Connection, quote, quote_name
 from stack.chserver.errors import Code, ServerError
 
 # The literal that a SET takes to put a setting back: toString of a String within an array quotes it.
@@ -27,22 +26,29 @@ class Session:
     name: str
     home: str
     timeout_s: float
-    connection: Connection | None = None
     busy: bool = False
     expires_at: float = 0.0
+    _connection: Connection | None = None
+    _held: "_Held | None" = None
 
-    def open(self, connect: Callable[[], Connection]) -> Connection:
-        """The session's connection, made by the first request that needs it."""
-        if self.connection is None:
-            self.connection = connect()
-        return self.connection
+    def open(self, connect: Callable[[], Connection], settings: Mapping[str, str]) -> Connection:
+        """The session's connection, made by the first request that needs it, with these settings held."""
+        if self._connection is None or self._held is None:
+            self._connection = connect()
+            self._held = _Held(self._connection)
+        self._held.hold(settings)
+        return self._connection
+
+    def close(self) -> None:
+        """End it in the engine; its temporary tables go with it."""
+        if self._connection is not None:
+            self._connection.close()
 
 
 class Sessions:
     """All named sessions; used from the event loop's thread only."""
 
-    def __init__(self, database: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._database = database
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._known: dict[str, Session] = {}
 
@@ -52,7 +58,7 @@ class Sessions:
         if session is None:
             if must_exist:
                 raise ServerError(Code.SESSION_NOT_FOUND, f"Session {name} not found")
-            session = self._known[name] = Session(name, self._database, timeout_s)
+            session = self._known[name] = Session(name, DEFAULT_DATABASE, timeout_s)
         if session.busy:
             raise ServerError(Code.SESSION_IS_LOCKED, f"Session {name} is locked by a concurrent client")
         session.busy = True
@@ -69,7 +75,7 @@ class Sessions:
         session = self._known.get(name)
         if session is not None and not session.busy:
             del self._known[name]
-            _close(session)
+            session.close()
 
     def sweep(self) -> None:
         """Forget what has been unused for longer than it asked to be kept."""
@@ -80,7 +86,7 @@ class Sessions:
     def close_all(self) -> None:
         """Forget every session, also those in use."""
         for session in self._known.values():
-            _close(session)
+            session.close()
         self._known.clear()
 
 
@@ -96,23 +102,32 @@ def timeout_of(text: str | None) -> float:
     return float(text)
 
 
-@contextmanager
-def borrowed(connection: Connection, settings: Mapping[str, str]) -> Iterator[None]:
-    """Hold these settings while one statement runs, then put back what the session had."""
-    if not settings:
-        yield
-        return
-    before = connection.run(_SETTINGS, "TSVRaw", {"names": "[" + ",".join(map(quote, settings)) + "]"}).output.decode()
-    connection.set(settings)
-    try:
-        yield
-    finally:
-        for line in before.splitlines():
-            name, _, value = line.partition("\t")
-            connection.run(f"SET {name} = {value}")
+class _Held:
+    """The settings that requests brought along, and how the session had them.
 
+    They stay set between requests, because clients send the same ones with every request; the next request that
+    brings others, and every SET of the session's own, first puts back what it does not bring.
+    """
 
-def _close(session: Session) -> None:
-    if session.connection is not None:
-        session.connection.close()
-        session.connection = None
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._now: dict[str, str] = {}
+        self._before: dict[str, str] = {}
+
+    def hold(self, settings: Mapping[str, str]) -> None:
+        """Make exactly these settings hold over the session's own."""
+        if settings == self._now:
+            return
+        gone = [name for name in self._now if name not in settings]
+        for name in gone:
+            self._connection.run(f"SET {quote_name(name)} = {self._before[name]}")
+            del self._now[name]
+        new = [name for name in settings if name not in self._now]
+        if new:
+            names = "[" + ",".join(map(quote, new)) + "]"
+            rows = self._connection.run(_SETTINGS, "TSVRaw", {"names": names}).output.decode().splitlines()
+            literals = dict(row.split("\t", 1) for row in rows)
+            self._before.update(literals)
+            self._now.update(dict.fromkeys(literals, ""))  # put back also when the SET fails halfway
+        self._connection.set({name: value for name, value in settings.items() if self._now.get(name) != value})
+        self._now = dict(settings)

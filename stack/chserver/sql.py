@@ -25,6 +25,8 @@ _TOKEN = re.compile(
 )
 # What FORMAT or VALUES follows when it is the name of a table, column or alias and no clause.
 _NAME_FOLLOWS = {b"INTO", b"TABLE", b"FUNCTION", b"FROM", b"JOIN", b"AS", b"SELECT", b"BY", b"WHERE", b".", b","}
+INPUT = "_data_of_this_insert"
+"""The table that stands for input() in an INSERT … SELECT."""
 
 
 class Kind(Enum):
@@ -50,7 +52,8 @@ class Statement:
     """One statement, cut where the engine wants it cut.
 
     ``text`` is the statement up to its FORMAT (or VALUES) clause, ``after`` what follows the clause (SETTINGS),
-    ``format`` the format it names. For an INSERT ``data_at`` is where its data start in the source.
+    ``format`` the format it names. For an INSERT ``data_at`` is where its data start in the source; when it selects
+    FROM input('structure'), that call stands in ``text`` as the table INPUT.
     """
 
     kind: Kind
@@ -59,6 +62,7 @@ class Statement:
     after: bytes = b""
     data_at: int = 0
     verb: str = ""
+    structure: str | None = None
 
     def whole(self) -> bytes:
         """The statement with its clauses, as it was sent."""
@@ -67,10 +71,9 @@ class Statement:
         return self.text + b"\nFORMAT " + self.format.encode() + b" " + self.after
 
     def into(self, path: str, format: str) -> bytes:
-        """The statement with its rows led to the file at ``path``, in its own format or else in ``format``."""
+        """The statement with its rows led to the file at ``path`` in this format."""
         quoted = path.replace("\\", "\\\\").replace("'", "\\'")
-        clause = f"\nINTO OUTFILE '{quoted}' TRUNCATE FORMAT {self.format or format} "
-        return self.text + clause.encode() + self.after
+        return self.text + f"\nINTO OUTFILE '{quoted}' TRUNCATE FORMAT {format} ".encode() + self.after
 
 
 def tokens(source: bytes) -> Iterator[Token]:
@@ -95,32 +98,45 @@ def read(source: bytes, default_format: str) -> Statement:
     for the clauses that only a client can carry out (INTO OUTFILE, FROM INFILE).
     """
     seen: list[Token] = []
+    inserts_at: int | None = None
     for token in tokens(source):
         if token.word == b";" and token.depth == 0:
             _refuse_more(source, token)
             break
         seen.append(token)
-        if token.depth == 0 and len(seen) > 1:
-            _refuse_files(seen[-2].word, token.word)
-            if seen[0].word == b"INSERT" and (insert := _insert_with_data(source, seen)) is not None:
+        if token.depth != 0 or len(seen) < 2:
+            continue
+        _refuse_files(seen[-2].word, token.word)
+        if inserts_at is not None:
+            if (insert := _insert_with_data(source, seen, inserts_at)) is not None:
                 return insert
+        elif seen[-2].word == b"INSERT" and token.word == b"INTO" and seen[0].word in (b"INSERT", b"WITH"):
+            inserts_at = len(seen) - 2
     if not seen:
         raise ServerError(Code.SYNTAX_ERROR, "Empty query")
     return _finished(source, seen, default_format)
 
 
-def _insert_with_data(source: bytes, seen: list[Token]) -> Statement | None:
+def _insert_with_data(source: bytes, seen: list[Token], inserts_at: int) -> Statement | None:
     """The INSERT whose data begin after the last token seen, if they do."""
     last = len(seen) - 1
     if _is_clause(seen, last, b"VALUES"):
         return Statement(Kind.INSERT, source[: seen[last].start], "Values", data_at=seen[last].end, verb="INSERT")
     if not _is_clause(seen, last - 1, b"FORMAT") or not _is_name(seen[last]):
         return None
-    if any(t.depth == 0 and t.word in (b"SELECT", b"WITH") for t in seen):
-        return None
+    text, structure = source[: seen[last - 1].start], None
+    if any(t.depth == 0 and t.word in (b"SELECT", b"WITH") for t in seen[inserts_at:]):
+        call = next((i for i, t in enumerate(seen) if t.word == b"INPUT" and seen[i + 1].word == b"("), None)
+        if call is None:
+            return None
+        literal, close = seen[call + 2], seen[call + 3]
+        if literal.word or close.word != b")":
+            raise ServerError(Code.BAD_ARGUMENTS, "Table function input() takes one literal here: its structure")
+        structure = _unquote(source[literal.start : literal.end])
+        text = text[: seen[call].start] + INPUT.encode() + text[close.end :]
     name = source[seen[last].start : seen[last].end].decode()
     start = _data_start(source, seen[last].end)
-    return Statement(Kind.INSERT, source[: seen[last - 1].start], name, data_at=start, verb="INSERT")
+    return Statement(Kind.INSERT, text, name, data_at=start, verb="INSERT", structure=structure)
 
 
 def _finished(source: bytes, seen: list[Token], default_format: str) -> Statement:
@@ -150,6 +166,11 @@ def _is_clause(seen: list[Token], place: int, word: bytes) -> bool:
 def _ends_statement(rest: list[Token]) -> bool:
     """Whether a FORMAT's name, and at most a SETTINGS clause, is all that follows."""
     return _is_name(rest[0]) and (len(rest) == 1 or rest[1].word == b"SETTINGS")
+
+
+def _unquote(literal: bytes) -> str:
+    inner = literal[1:-1].replace(b"''", b"'")
+    return re.sub(rb"\\(.)", rb"\1", inner).decode()
 
 
 def _is_name(token: Token) -> bool:
