@@ -84,6 +84,11 @@ class ChunkTableManager(TableManager):
     logger = FAUST_LOG
     app: Any
 
+    async def on_start(self) -> None:
+        """Register the changelogs and start the recovery; Faust sleeps for a second before."""
+        await self._update_channels()
+        await self.recovery.start()
+
     @property
     def recovery(self) -> ChunkRecovery:
         """The recovery service."""

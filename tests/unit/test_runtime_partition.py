@@ -1,0 +1,120 @@
+"""One owned partition: positions move with the state, and both come back from what was drained."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from runtime_counting import Counting
+
+from schemas.positions import decode_position, encode_position, is_position, version_of
+from streams.runtime.partition import OwnedPartition
+from streams.state import Counts, Drained, Records
+
+CHANGELOG = "app-counts-changelog"
+
+
+def partition(state: Counting | None = None) -> OwnedPartition:
+    return OwnedPartition(3, CHANGELOG, 1, state or Counting(3))
+
+
+def records(topic: str, start: int, keys: list[bytes], value: bytes = b"x") -> Records:
+    count = len(keys)
+    return Records(topic, 3, range(start, start + count), [0] * count, keys, [value] * count)
+
+
+folds = st.lists(
+    st.tuples(
+        st.sampled_from(["meals", "body"]), st.lists(st.sampled_from([b"a", b"b", b"c"]), max_size=5), st.booleans()
+    )
+)
+
+
+@given(folds)
+def test_what_was_drained_restores_state_and_positions(steps: list[tuple[str, list[bytes], bool]]) -> None:
+    state = Counting(3)
+    owned = partition(state)
+    for topic in ("meals", "body"):
+        owned.open(topic, f"id of {topic}", 0)
+    changelog: list[tuple[bytes, bytes | None]] = []
+    for topic, keys, drain in [*steps, ("meals", [], True)]:
+        start = owned.positions[topic].next_offset
+        owned.fold(records(topic, start, keys), start + len(keys))
+        if drain:
+            changelog += owned.drain().records[CHANGELOG]
+    again = Counting(3)
+    restored = partition(again)
+    restored.restore([key for key, _ in changelog], [value for _, value in changelog], 99)
+    assert again.totals == state.totals
+    assert restored.flush_number == owned.flush_number
+    assert restored.changelog_offset == 99
+    for topic, position in restored.positions.items():
+        assert position == owned.positions[topic]
+        assert position.received == position.applied + position.duplicate + position.superseded + position.rejected
+
+
+def test_a_flush_carries_state_rows_and_watermark_under_one_number() -> None:
+    owned = partition()
+    owned.open("meals", "id", 10)
+    owned.fold(records("meals", 10, [b"a", b"b"]), 12)
+    owned.waiting.append(lambda: None)
+    flush = owned.drain()
+    state = {key: value for key, value in flush.records[CHANGELOG] if not is_position(key)}
+    assert state == {b"a": b"1", b"b": b"1"}
+    [(key, value)] = [pair for pair in flush.records[CHANGELOG] if is_position(pair[0])]
+    assert value is not None
+    topic, position = decode_position(key, value)
+    assert (topic, position.next_offset, position.flush, position.received) == ("meals", 12, 1, 2)
+    assert {int(value.split()[1]) for _, value in flush.records["out"] if value} == {version_of(1, 1)}
+    assert len(flush.acks) == 1
+    assert not owned.dirty
+    assert not owned.waiting
+
+
+def test_a_chunk_without_records_moves_the_watermark() -> None:
+    owned = partition()
+    owned.open("meals", "id", 10)
+    owned.fold(records("meals", 10, []), 14)
+    assert owned.dirty
+    assert owned.next_offset("meals") == 14
+
+
+def test_a_fold_that_raises_moves_nothing() -> None:
+    owned = partition()
+    owned.open("meals", "id", 10)
+    with pytest.raises(ValueError, match="poison"):
+        owned.fold(records("meals", 10, [b"a"], b"POISON"), 11)
+    assert owned.next_offset("meals") == 10
+    assert not owned.dirty
+
+
+class Careless(Counting):
+    """Loses count."""
+
+    def fold(self, records: Records) -> Counts:
+        return Counts(applied=1)
+
+    def drain(self, version: int) -> Drained:
+        return Drained([], {})
+
+
+def test_a_fold_that_does_not_account_for_every_record_is_an_error() -> None:
+    owned = partition(Careless(3))
+    owned.open("meals", "id", 0)
+    with pytest.raises(AssertionError, match="was given 2 records"):
+        owned.fold(records("meals", 0, [b"a", b"b"]), 2)
+
+
+@pytest.mark.parametrize("key", [None, b"", b"\0nonsense\0x"])
+def test_a_record_that_nobody_wrote_is_refused(key: bytes | None) -> None:
+    with pytest.raises(ValueError, match="which is not ours"):
+        partition().restore([key], [b"1"], 0)
+
+
+def test_positions_are_kept_out_of_the_state() -> None:
+    state = Counting(3)
+    owned = partition(state)
+    owned.open("meals", "id", 5)
+    key, value = encode_position("meals", owned.positions["meals"])
+    owned.restore([b"a", key, b"b"], [b"1", value, b"2"], 7)
+    assert state.totals == {b"a": 1, b"b": 2}
