@@ -1,0 +1,1 @@
+"""bench: the proof of speed. One folder per question: how to run it, and results with date and machine."""

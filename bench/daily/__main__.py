@@ -1,0 +1,198 @@
+"""`make bench-daily`: N meals are in Kafka already; one worker, pinned to one core, folds them; the result is checked.
+
+The rate is taken from Kafka itself: append times of the first and last position record in the ledger's changelog, and
+the events in between. Start-up and the first transaction are not in it, every later transaction is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import confluent_kafka
+import psutil
+
+from bench.daily.events import meal_events
+from bench.daily.worker import PARTITIONS
+from daybook import topics
+from producers.publish import Record, publish_records
+from schemas.codec import decode
+from schemas.positions import decode_position, is_position
+from schemas.rows import decode_daily
+from schemas.topics import DAILY, DAILY_APP, LEDGER
+from stack.stack import Stack
+from streams.daily.contribution import meal
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def load(kafka: str, events: int, users: int, seed: int) -> int:
+    """Put the meals into Kafka; returns their total energy in calories, the truth to compare with."""
+    energy = 0
+
+    def records() -> Iterator[Record]:
+        nonlocal energy
+        for key, value in meal_events(events, users, seed):
+            event = decode(value)
+            energy += int.from_bytes(meal(event.data)[0][:8], "little")
+            yield Record("meals", key, value)
+
+    publish_records(kafka, records())
+    return energy
+
+
+def read_all(kafka: str, topic: str) -> Iterator[confluent_kafka.Message]:
+    """Every committed record that the topic holds now."""
+    consumer = confluent_kafka.Consumer(
+        {
+            "bootstrap.servers": kafka,
+            "group.id": "bench",
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
+        }
+    )
+    consumer.assign([confluent_kafka.TopicPartition(topic, p, 0) for p in range(PARTITIONS)])
+    left = PARTITIONS
+    while left:
+        message = consumer.poll(10)
+        if message is None:
+            raise SystemExit(f"bench: topic {topic} could not be read to its end within 10 s")
+        if message.error():
+            if message.error().code() != confluent_kafka.KafkaError._PARTITION_EOF:
+                raise SystemExit(f"bench: {message.error()}")
+            left -= 1
+        else:
+            yield message
+    consumer.close()
+
+
+def folded(kafka: str) -> int:
+    """How many source events the stream has committed."""
+    consumer = confluent_kafka.Consumer({"bootstrap.servers": kafka, "group.id": DAILY_APP})
+    try:
+        asked = [confluent_kafka.TopicPartition("meals", p) for p in range(PARTITIONS)]
+        return sum(max(tp.offset, 0) for tp in consumer.committed(asked, timeout=10))
+    finally:
+        consumer.close()
+
+
+def run(kafka: str, events: int, core: int | None) -> tuple[float, float]:
+    """Fold everything; returns (events a second, CPU seconds of the worker per million events)."""
+    worker = subprocess.Popen([sys.executable, "-m", "bench.daily.worker", kafka])
+    try:
+        process = psutil.Process(worker.pid)
+        if core is not None:
+            process.cpu_affinity([core])
+        began = time.monotonic()
+        while (done := folded(kafka)) < events:
+            if worker.poll() is not None:
+                raise SystemExit(f"bench: the worker ended with {worker.returncode}")
+            if time.monotonic() - began > 300:
+                raise SystemExit(f"bench: {done} of {events} events after 300 s")
+            time.sleep(0.5)
+        cpu = process.cpu_times()
+    finally:
+        worker.terminate()
+        worker.wait(20)
+    flushes: list[tuple[int, int, int]] = []
+    before: dict[int, int] = defaultdict(int)
+    for message in read_all(kafka, LEDGER.name):
+        if is_position(message.key()):
+            topic, position = decode_position(message.key(), message.value())
+            if topic == "meals":
+                fresh = position.received - before[message.partition()]
+                before[message.partition()] = position.received
+                flushes.append((message.timestamp()[1], fresh, position.applied))
+    if sum(before.values()) != events:
+        raise SystemExit(f"bench: {sum(before.values())} events were counted, {events} were sent")
+    flushes.sort()
+    seconds = (flushes[-1][0] - flushes[0][0]) / 1000
+    say(f"{len(flushes)} transactions, {events / len(flushes):.0f} events each")
+    return (events - flushes[0][1]) / seconds, (cpu.user + cpu.system) * 1e6 / events
+
+
+def check(kafka: str, events: int, energy: int) -> int:
+    """Compare the rows with the truth; returns how many rows were written in all."""
+    last: dict[bytes, tuple[int, float, int]] = {}
+    written = 0
+    for message in read_all(kafka, DAILY.name):
+        row = decode_daily(message.value())
+        written += 1
+        last[message.key()] = (row.meals_logged or 0, row.energy_kcal or 0.0, row.version)
+    meals, total = sum(m for m, _, _ in last.values()), sum(round(e * 1000) for _, e, _ in last.values())
+    if (meals, total) != (events, energy):
+        raise SystemExit(f"bench: rows say {meals} meals and {total} cal, the events {events} and {energy}")
+    return written
+
+
+def main() -> None:
+    ask = argparse.ArgumentParser(prog="make bench-daily", description=__doc__)
+    ask.add_argument("--events", type=int, default=1_000_000)
+    ask.add_argument("--users", type=int, default=20_000)
+    ask.add_argument("--seed", type=int, default=1)
+    args = ask.parse_args()
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    with tempfile.TemporaryDirectory(prefix="daybook-bench-") as folder:
+        stack = Stack(Path(folder), say=say)
+        try:
+            kafka = stack.up(["kafka"]).kafka
+            topics.migrate(kafka, PARTITIONS, say)
+            energy = load(kafka, args.events, args.users, args.seed)
+            say(f"{args.events:,} meals of {args.users:,} users are in Kafka")
+            pinned = len(cores) > 1
+            if pinned:
+                for status in stack.status():
+                    if status.name == "kafka" and status.pid:
+                        pin_tree(status.pid, cores[0])
+            rate, cpu = run(kafka, args.events, cores[-1] if pinned else None)
+            rows = check(kafka, args.events, energy)
+        finally:
+            stack.down()
+    result = {
+        "events": args.events,
+        "users": args.users,
+        "events_per_second": round(rate),
+        "worker_cpu_s_per_million": round(cpu, 2),
+        "rows_written": rows,
+        "partitions": PARTITIONS,
+        "pinned": pinned,
+        "python": platform.python_version(),
+        "machine": machine(),
+    }
+    print(json.dumps(result))
+
+
+def pin_tree(pid: int, core: int) -> None:
+    """Pin a process, its threads and its children to one core."""
+    for process in itertools.chain([psutil.Process(pid)], psutil.Process(pid).children(recursive=True)):
+        for thread in process.threads():
+            os.sched_setaffinity(thread.id, {core})
+
+
+def machine() -> str:
+    """The processor's name and how many of them there are."""
+    info = Path("/proc/cpuinfo")
+    names = (
+        [line.partition(": ")[2] for line in info.read_text().splitlines() if line.startswith("model name")]
+        if info.exists()
+        else []
+    )
+    return f"{names[0] if names else platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+
+
+if __name__ == "__main__":
+    main()
