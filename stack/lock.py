@@ -16,7 +16,11 @@ def locked(file: Path, say: Callable[[str], None], *, timeout_s: float) -> Itera
     """Hold the lock on ``file``. If another process holds it, say so and wait; StackError after ``timeout_s``."""
     deadline = time.monotonic() + timeout_s
     waits = False
-    with file.open("w") as handle:
+    try:
+        handle = file.open("w")
+    except OSError as why:
+        raise StackError(f"{file} cannot be opened: {why.strerror}") from why
+    with handle:
         while True:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

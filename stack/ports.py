@@ -34,7 +34,7 @@ def choose(taken: Collection[int] = ()) -> int:
     raise OSError(f"no free port on {HOST} between {_RANGE.start} and {_RANGE.stop - 1}")
 
 
-def ask(port: int, request: bytes, *, timeout_s: float = 2.0) -> bytes | None:
+def ask(port: int, request: bytes, *, timeout_s: float = 5.0) -> bytes | None:
     """Send ``request`` and return the first bytes that come back; None if nobody answers in time."""
     with suppress(OSError), socket.create_connection((HOST, port), timeout=timeout_s) as connection:
         if connection.getsockname() == connection.getpeername():  # connected to ourselves: nobody listens there

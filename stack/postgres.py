@@ -71,10 +71,9 @@ class Postgres:
             raise StackError(
                 f"{self.home} belongs to user {owner}, not to you: run as that user, or name another folder"
             )
-        elif (lock := self.home / "postmaster.pid").exists():
-            # A crash left it. Its family is ended first; the pid in it may be anybody's by now.
-            process.end_marked(mark)
-            lock.unlink()
+        else:
+            # A crash left this. The server is gone, and the pid in it may be anybody's by now.
+            (self.home / "postmaster.pid").unlink(missing_ok=True)
         settings = _SETTINGS | {"port": self.config.port(self.name), "cluster_name": mark}
         return Spec(
             name=self.name,
@@ -90,7 +89,6 @@ class Postgres:
             ready_timeout_s=180.0,  # after a crash it replays its log first
             stop_signal=signal.SIGINT,  # fast: ends the clients' sessions, then writes everything down
             stop_timeout_s=60.0,
-            mark=mark,
         )
 
     def finish(self) -> None:

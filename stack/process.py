@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,7 +40,6 @@ class Spec:
     ready_timeout_s: float = 60.0
     stop_signal: int = signal.SIGTERM
     stop_timeout_s: float = 30.0
-    mark: str = ""  # stands in the command line of this process and its children and of no others
 
 
 def born(pid: int) -> str | None:
@@ -48,8 +47,9 @@ def born(pid: int) -> str | None:
     try:
         # Linux counts ticks since boot: unlike a wall-clock time, that does not move when the clock is set.
         stat = Path(f"/proc/{pid}/stat").read_text()
-        fields = stat.rpartition(")")[2].split()
-        return None if fields[0] in "ZX" else f"{_boot()}/{fields[19]}"
+        state, threads, start = (stat.rpartition(")")[2].split()[i] for i in (0, 17, 19))
+        # A zombie is gone once its last thread is: until then its ports and files are still held.
+        return None if state in "ZX" and int(threads) <= 1 else f"{_boot()}/{start}"
     except (FileNotFoundError, ProcessLookupError):
         if Path("/proc/self/stat").exists():
             return None
@@ -97,7 +97,6 @@ class Process:
         """
         started = self.pid() is None
         if started:
-            end_marked(spec.mark)
             self._launch(spec)
         self._await_ready(spec, stop_on_failure=started)
         return started
@@ -108,7 +107,8 @@ class Process:
         ran = record is not None and self._is_ours(record)
         if record is not None and ran:
             pid = record["pid"]
-            _send(pid, signal.SIGCONT)  # one that was stopped (SIGSTOP) hears nothing else
+            for member in _family(pid):
+                _send(member, signal.SIGCONT)  # what is frozen hears nothing else
             _send(pid, record["stop_signal"])
             if not _wait_gone(pid, record["born"], record["stop_timeout_s"]):
                 self.signal(signal.SIGKILL)
@@ -116,20 +116,18 @@ class Process:
         return ran
 
     def signal(self, number: int) -> None:
-        """Send a signal to the process and to all its children (kill -9, SIGSTOP and SIGCONT in fault tests)."""
+        """Send a signal to the process and all its children; after SIGKILL wait until they are gone."""
         record = self._record()
         if record is None or not self._is_ours(record):
             raise StackError(f"{self.name} does not run in {self.folder}")
-        pid = record["pid"]
-        family = [pid]
-        with suppress(psutil.Error):
-            family += [child.pid for child in psutil.Process(pid).children(recursive=True)]
-        for member in family:
+        births = {member: born(member) for member in _family(record["pid"])}
+        for member in births:
             _send(member, number)
         if number == signal.SIGKILL:
             with suppress(ProcessLookupError, PermissionError):
-                os.killpg(pid, signal.SIGKILL)
-            _wait_gone(pid, record["born"], 10.0)
+                os.killpg(record["pid"], signal.SIGKILL)
+            for member, birth in births.items():
+                _wait_gone(member, birth, 10.0)
 
     def log_tail(self, lines: int = 15, since: int = 0) -> str:
         """The last lines of the log, from byte ``since`` on."""
@@ -208,22 +206,24 @@ def names(folder: Path) -> list[str]:
     return sorted(file.stem for file in (folder / "run").glob("*.json"))
 
 
-def end_marked(mark: str) -> None:
-    """End what still runs with this mark though no pid file knows it: children of a server killed with -9, say."""
-    if not mark:
-        return
-    left = []
+def end_strays(marks: Collection[str]) -> None:
+    """End every process with one of these words in its command line, and return when they are gone.
+
+    For what runs though no pid file knows it: children of a server killed with -9, or all of it after somebody
+    removed the folder. They must not touch the folder's files beside a new server.
+    """
+    strays = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
-            if process.pid != os.getpid() and any(mark in part for part in process.cmdline()):
-                left.append(process)
-    for process in left:
+            if any(mark in part for part in process.cmdline() for mark in marks):
+                strays.append(process)
+    for process in strays:
         with suppress(psutil.Error):
             process.terminate()
-    for process in psutil.wait_procs(left, timeout=5.0)[1]:
+    for process in psutil.wait_procs(strays, timeout=5.0)[1]:
         with suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs(left, timeout=5.0)
+    psutil.wait_procs(strays, timeout=5.0)
 
 
 def write_private(path: Path, text: str) -> None:
@@ -232,6 +232,13 @@ def write_private(path: Path, text: str) -> None:
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
     part.replace(path)
+
+
+def _family(pid: int) -> list[int]:
+    """The process and all its descendants. (No process group has them all: PostgreSQL gives each its own session.)"""
+    with suppress(psutil.Error):
+        return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+    return [pid]
 
 
 def _send(pid: int, number: int) -> None:
@@ -248,7 +255,7 @@ def _wait_gone(pid: int, birth: str | None, timeout_s: float) -> bool:
     deadline = time.monotonic() + timeout_s
     while True:
         _reap(pid)
-        if born(pid) != birth:
+        if birth is None or born(pid) != birth:
             return True
         if time.monotonic() > deadline:
             return False

@@ -15,12 +15,12 @@ from typing import Protocol
 
 from . import ports
 from .clickhouse import ClickHouse
-from .config import Config
+from .config import Config, mark_of
 from .errors import StackError
 from .kafka import Kafka
 from .lock import locked
 from .postgres import Postgres
-from .process import Process, Spec, State
+from .process import Process, Spec, State, end_strays
 from .valkey import Valkey
 
 Say = Callable[[str], None]
@@ -90,11 +90,18 @@ class Stack:
 
         What it started is stopped again if any of them fails (StackError) or the user interrupts.
         """
-        names = _known(only)
+        try:
+            return self._up(_known(only))
+        except OSError as why:  # a full disk, a folder that another user owns
+            raise StackError(f"{why.filename or self.folder}: {why.strerror or why}") from why
+
+    def _up(self, names: list[str]) -> Endpoints:
         self._make_folder()
         with self._locked():
             config = Config.load(self.folder) or Config(self.folder / "stack.json")
-            for name in SERVERS:  # all, also those not wanted now: their endpoints are given out too
+            away = [name for name in SERVERS if Process(self.folder, name).pid() is None]
+            end_strays([mark_of(self.folder, name) for name in away])
+            for name in away:  # those not wanted now too: all endpoints are given out
                 self._settle_ports(self._server(name, config), config)
             config.save()
             servers = [self._server(name, config) for name in names]
@@ -162,7 +169,7 @@ class Stack:
         process = Process(self.folder, server.name)
         began = time.monotonic()
         if process.pid() is not None:
-            if not _within(5.0, server.healthy):
+            if not _within(15.0, server.healthy):
                 raise StackError(f"{server.name} runs (pid {process.pid()}) but does not answer; see {process.log}")
             self._say(f"{server.name}: already running, {_address(server)}")
             return
@@ -194,8 +201,6 @@ class Stack:
 
     def _settle_ports(self, server: Server, config: Config) -> None:
         """Give a server that does not run ports that are free: its old ones unless somebody has taken them since."""
-        if Process(self.folder, server.name).pid() is not None:
-            return
         for name in server.port_names:
             if not ports.is_free(config.port(name)):
                 taken = config.ports.pop(name)

@@ -55,7 +55,6 @@ class Valkey:
             cwd=self.home,
             ready=self.healthy,
             ready_timeout_s=120.0,  # it reads its whole append-only file first
-            mark=mark,
         )
 
     def finish(self) -> None:
