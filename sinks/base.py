@@ -73,9 +73,9 @@ class Sink(Protocol):
         """
 
     async def resume(self, committed: Mapping[Place, int]) -> Mapping[Place, int]:
-        """Where reading must go on for this store's sake: at most what the consumer group has committed.
+        """Where reading must go on for this store's sake: at most what the consumer group has committed (0: nothing).
 
-        Called for the partitions of every new assignment, and after Behind.
+        Called with all partitions of every new assignment, and again after Behind.
         """
 
     async def close(self) -> None:

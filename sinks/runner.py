@@ -170,7 +170,7 @@ class _Loop:
                 committed = dict(zip(tps, await asyncio.gather(*map(self._consumer.committed, tps)), strict=True))
                 begin = await self._consumer.beginning_offsets(tps) if tps else {}
                 end = await self._consumer.end_offsets(tps) if tps else {}
-            known = {(tp.topic, tp.partition): at for tp, at in committed.items() if at is not None}
+            known = {(tp.topic, tp.partition): at or 0 for tp, at in committed.items()}
             resume = await self._patiently(lambda: self._sink.resume(known)) or {}
             for tp in tps:
                 wish = resume.get((tp.topic, tp.partition))

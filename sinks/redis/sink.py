@@ -1,0 +1,97 @@
+"""Rows into Redis: script calls of some hundred rows, then a word on how far that goes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping, Sequence
+from datetime import timedelta
+from hashlib import sha1
+from importlib.resources import files
+from typing import Any, cast
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError, RedisError
+
+from schemas import tables, topics
+from sinks.address import shown
+from sinks.base import Behind, Stop
+from sinks.batch import Batch, Place
+from sinks.chunking import newest_daily
+from sinks.redis.encode import script_arguments
+from sinks.redis.retry import judge
+
+FILLED = "daybook:filled"
+_ROWS_PER_CALL = 250
+_WRITE = files("sinks.redis").joinpath("write.lua").read_text(encoding="utf-8")
+_ADVANCE = files("sinks.redis").joinpath("advance.lua").read_text(encoding="utf-8")
+
+_SHA1 = {script: sha1(script.encode(), usedforsecurity=False).hexdigest() for script in (_WRITE, _ADVANCE)}
+
+
+class RedisSink:
+    """Daily rows as hashes. One call is all or nothing; a batch of several calls is so only for who waits for write."""
+
+    role = "redis"
+    topics = (topics.DAILY.name,)
+    tables = (tables.DAILY,)
+    rows_per_write = 5_000
+    linger_s = 0.0
+
+    def __init__(self, url: str, *, keep: timedelta = timedelta(days=35)) -> None:
+        """`keep`: how long a row lives after its last change."""
+        self._redis = Redis.from_url(url, socket_timeout=30, socket_connect_timeout=5)
+        self._where = shown("Redis", url)
+        self._ttl_s = int(keep.total_seconds())
+        self._held: dict[Place, str] = {}
+
+    async def open(self) -> None:
+        memory = await self._do(self._redis.info("memory"))
+        policy = memory.get("maxmemory_policy")
+        if policy != "noeviction":
+            raise Stop(
+                f"{self._where} may throw rows away (maxmemory-policy {policy}): set it to noeviction, and maxmemory to"
+                " what the rows need"
+            )
+
+    async def write(self, batch: Batch) -> None:
+        rows = newest_daily(batch.daily)
+        parts = [rows[i : i + _ROWS_PER_CALL] for i in range(0, len(rows), _ROWS_PER_CALL)]
+        calls = [script_arguments(part) for part in parts]  # all of them before the first is sent: it may refuse
+        for keys, packed in calls:
+            await self._call(_WRITE, keys, [self._ttl_s, *packed])
+        await self._advance(batch.through)
+
+    async def resume(self, committed: Mapping[Place, int]) -> Mapping[Place, int]:
+        places = [place for place in committed if place[0] in self.topics]
+        held = await self._do(self._redis.hmget(FILLED, [_field(p) for p in places])) if places else []
+        self._held = {place: (value or b"").decode() for place, value in zip(places, held, strict=True)}
+        return {place: min(int(self._held[place] or 0), committed[place]) for place in places}
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+
+    async def _advance(self, through: Mapping[Place, int]) -> None:
+        if not through:
+            return
+        steps = [(place, self._held.get(place, ""), str(offset)) for place, offset in through.items()]
+        arguments = [text for place, held, offset in steps for text in (_field(place), held, offset)]
+        if other := await self._call(_ADVANCE, [FILLED], arguments):
+            raise Behind(f"{self._where} does not hold what was stored ({len(other)} of {len(steps)} places): emptied?")
+        self._held = {place: offset for place, _, offset in steps}
+
+    async def _call(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        try:
+            return await self._do(self._redis.evalsha(_SHA1[script], len(keys), *keys, *arguments), NoScriptError)
+        except NoScriptError:
+            return await self._do(self._redis.eval(script, len(keys), *keys, *arguments))
+
+    async def _do(self, answer: Awaitable[Any] | Any, let_through: type[Exception] = Stop) -> Any:
+        try:
+            return await cast("Awaitable[Any]", answer)
+        except let_through:
+            raise
+        except (RedisError, OSError) as why:
+            raise judge(why, self._where) from why
+
+
+def _field(place: Place) -> str:
+    return f"{place[0]}/{place[1]}"
