@@ -12,7 +12,6 @@ import sys
 from importlib.metadata import version
 from typing import Annotated
 
-import click
 import typer
 
 from daybook.commands import checks, demo, events, servers, workers
@@ -72,13 +71,13 @@ def run(arguments: list[str]) -> int:
     try:
         code = typer.main.get_command(app).main(arguments, prog_name="daybook", standalone_mode=False)
         return code if isinstance(code, int) else 0
-    except click.exceptions.NoArgsIsHelpError as help_text:
-        say(help_text.format_message())
-        return 2
-    except click.ClickException as why:
-        say(f"daybook: {why.format_message()}")
+    except typer.TyperException as why:
+        context = getattr(why, "ctx", None)  # set where the arguments did not fit a command
+        hint = f" (see: {context.command_path} --help)" if context is not None else ""
+        if text := _one_line(why.format_message()):  # empty: no command was named, and the help is printed already
+            say(f"daybook: {text}{hint}")
         return why.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         return 130
     except BrokenPipeError:
         # whoever read our output has gone: nothing is wrong, and nothing more can be said there
@@ -95,10 +94,10 @@ def run(arguments: list[str]) -> int:
         say(
             f"daybook: {why}"
             if ours
-            else f"daybook: {type(why).__name__}: {_one_line(why)} (DAYBOOK_DEBUG=1 shows where)"
+            else f"daybook: {type(why).__name__}: {_one_line(str(why))} (DAYBOOK_DEBUG=1 shows where)"
         )
         return 1
 
 
-def _one_line(why: Exception) -> str:
-    return " ".join(str(why).split())
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -23,7 +23,6 @@ from daybook.errors import Misuse
 from daybook.figures import Counters, Figures, by_person_and_day
 from daybook.say import say
 from daybook.settings import Settings
-from daybook.verify import verify
 from producers import fitbit
 from producers.publish import publish
 
@@ -83,6 +82,8 @@ class Outcome:
 
 def run(folder: Path, outcome: Outcome) -> None:
     """Start all in ``folder``, move the month through, and fill in the outcome as it goes."""
+    from daybook.verify import verify
+
     settings = running.up(folder, None, say)
     with Figures(settings) as figures:
         _move(settings, figures, outcome)

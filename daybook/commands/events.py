@@ -100,3 +100,14 @@ def _count(published: Published) -> None:
     out(f"events {published.events}")
     rate = published.events / published.seconds if published.seconds else 0
     say(f"{published.events:,} events in {published.seconds:.1f} s, {rate:,.0f} a second")
+
+
+def generate(
+    users: Annotated[int, typer.Option("--users", min=1)],
+    days: Annotated[int, typer.Option("--days", min=1)],
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same events, on every machine.")],
+    data: Data = None,
+    rate: Rate = None,
+) -> None:
+    """Publish a made-up population: meals, workouts, water, sleep, weight."""
+    raise NotImplementedError

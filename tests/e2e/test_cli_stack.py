@@ -1,0 +1,241 @@
+"""The command line on a real stack: up, down, killed and brought back, events sent and seen in every store."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+EVENTS = Path(__file__).parents[2] / "schemas" / "examples" / "events.jsonl"
+SERVERS = ("kafka", "postgres", "clickhouse", "redis")
+WORKERS = ("worker-streams", "worker-postgres", "worker-clickhouse", "worker-redis")
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("DAYBOOK_")}
+
+
+def daybook(
+    *arguments: object,
+    timeout_s: float = 60,
+    env: dict[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: str = "",
+) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "daybook", *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        env={**CLEAN, **(env or {})},
+        cwd=cwd,
+    )
+
+
+def rows(folder: Path) -> dict[str, list[str]]:
+    """Role → state, pid, seconds up, lag, as `status` prints them."""
+    return {line.split()[0]: line.split()[1:] for line in daybook("status", "--data", folder).stdout.splitlines()}
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Command lines of what runs in or for a folder, except this test."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            line, cwd = " ".join(process.cmdline()), process.cwd()
+        except psutil.Error:
+            continue
+        if process.pid != os.getpid() and (str(folder) in line or cwd.startswith(str(folder))):
+            found.append(line)
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A data folder in which all runs, started as from a script that reads the output to its end."""
+    data = tmp_path_factory.mktemp("daybook") / "data"
+    try:
+        up = f'"{sys.executable}" -m daybook up --detach --data "{data}" 2>&1 | cat'
+        done = subprocess.run(["sh", "-c", up], capture_output=True, text=True, timeout=90, env=CLEAN)
+        assert "all is ready" in done.stdout, done.stdout
+        yield data
+    finally:
+        daybook("down", "--data", data, timeout_s=120)
+
+
+def test_status_is_one_parseable_line_a_role_and_all_is_healthy(folder: Path) -> None:
+    done = daybook("status", "--data", folder)
+    assert done.returncode == 0
+    found = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines()}
+    assert set(found) == {*SERVERS, *WORKERS}
+    for state, pid, uptime, lag in found.values():
+        assert state == "running"
+        assert psutil.pid_exists(int(pid))
+        assert int(uptime) >= 0
+        assert lag == "-" or int(lag) >= 0
+
+
+def test_up_again_starts_nothing_and_says_so(folder: Path) -> None:
+    before = rows(folder)
+    done = daybook("up", "--detach", "--data", folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    for role in SERVERS:
+        assert f"{role}: already running" in done.stderr
+    for role in WORKERS:
+        assert f"{role.replace('-', ' ')}: already running" in done.stderr
+    assert {role: row[1] for role, row in rows(folder).items()} == {role: row[1] for role, row in before.items()}
+
+
+def test_env_prints_four_lines_that_serve_instead_of_the_folder(folder: Path, tmp_path: Path) -> None:
+    done = daybook("env", "--data", folder)
+    lines = done.stdout.splitlines()
+    env = dict(line.split("=", 1) for line in lines)
+    assert [line.split("=", 1)[0] for line in lines] == [
+        *("DAYBOOK_KAFKA", "DAYBOOK_POSTGRES", "DAYBOOK_CLICKHOUSE", "DAYBOOK_REDIS")
+    ]
+    assert env["DAYBOOK_KAFKA"].startswith("127.0.0.1:")
+    assert env["DAYBOOK_POSTGRES"].startswith("postgresql://")
+    assert env["DAYBOOK_CLICKHOUSE"].endswith("/daybook")
+    assert env["DAYBOOK_REDIS"].startswith("redis://")
+
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for command in (["migrate"], ["wait"], ["status"], ["verify"], ["env"]):
+        done = daybook(*command, env=env, cwd=elsewhere)
+        assert done.returncode == 0, (command, done.stderr)
+    assert done.stdout.splitlines() == lines
+    assert not list(elsewhere.iterdir()), "no folder is made for servers elsewhere"
+
+
+def test_sent_events_are_visible_everywhere_after_wait_and_refused_lines_stop_nothing(folder: Path) -> None:
+    good = EVENTS.read_text().splitlines()
+    lines = [good[0], "not json", "", *good[1:], json.dumps({"type": "meal.logged"})]
+    done = daybook("send", "-", "--data", folder, stdin="\n".join(lines))
+    assert done.returncode == 1
+    told = done.stdout.splitlines()
+    assert told[0] == "line 1: accepted"
+    assert told[1].startswith("line 2: refused: ")
+    assert told[-1].startswith(f"line {len(lines)}: refused: ")
+    assert sum(line.endswith(": accepted") for line in told) == len(good)
+    assert f"{len(good)} accepted, 2 refused" in done.stderr
+
+    assert daybook("wait", "--timeout", 30, "--data", folder).returncode == 0
+    env = dict(line.split("=", 1) for line in daybook("env", "--data", folder).stdout.splitlines())
+    import clickhouse_connect
+    import psycopg
+    import redis
+
+    with psycopg.connect(env["DAYBOOK_POSTGRES"]) as postgres:
+        query = "SELECT date::text, steps, water_ml FROM user_metrics_daily WHERE user_id = 'u_1001' ORDER BY date"
+        stored = [row for row in postgres.execute(query).fetchall() if row[1] is not None]
+    assert stored
+    day, steps, water = stored[0]
+    clickhouse = clickhouse_connect.get_client(dsn=env["DAYBOOK_CLICKHOUSE"])
+    query = f"SELECT steps, water_ml FROM daily_current WHERE user_id = 'u_1001' AND date = '{day}'"
+    assert clickhouse.query(query).result_rows == [(steps, water)]
+    key = f"daybook:day:u_1001:{day}"
+    cached = redis.Redis.from_url(env["DAYBOOK_REDIS"], decode_responses=True).hgetall(key)
+    assert (int(cached["steps"]), float(cached["water_ml"])) == (steps, water)  # type: ignore[index]
+
+    done = daybook("verify", "--data", folder)
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout
+
+
+def test_the_same_file_again_changes_nothing(folder: Path) -> None:
+    assert daybook("send", EVENTS, "--data", folder).returncode == 0
+    assert daybook("wait", "--timeout", 30, "--data", folder).returncode == 0
+    assert daybook("verify", "--data", folder).returncode == 0
+
+
+def test_wait_says_what_lags_where_at_the_timeout(folder: Path) -> None:
+    streams = int(rows(folder)["worker-streams"][1])
+    os.kill(streams, signal.SIGSTOP)
+    try:
+        assert daybook("send", EVENTS, "--data", folder).returncode == 0
+        done = daybook("wait", "--timeout", 1, "--data", folder)
+    finally:
+        os.kill(streams, signal.SIGCONT)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("daybook: not all is visible after 1 s: the daily stream is ")
+    assert daybook("wait", "--timeout", 30, "--data", folder).returncode == 0
+
+
+@pytest.mark.parametrize("victims", [("worker-postgres", "redis"), ("worker-streams", "worker-redis", "kafka")])
+def test_what_was_killed_comes_back_with_up_and_nothing_else_is_touched(folder: Path, victims: tuple[str, ...]) -> None:
+    before = {role: row[1] for role, row in rows(folder).items()}
+    for role in victims:
+        psutil.Process(int(before[role])).kill()
+    done = daybook("status", "--data", folder)
+    assert done.returncode == 1
+    assert {line.split()[0] for line in done.stdout.splitlines() if line.split()[1] == "died"} == set(victims)
+
+    done = daybook("up", "--detach", "--data", folder)
+    assert done.returncode == 0, done.stderr
+    after = {role: row[1] for role, row in rows(folder).items()}
+    assert {role for role in before if before[role] != after[role]} == set(victims)
+    assert daybook("send", EVENTS, "--data", folder).returncode == 0
+    assert daybook("wait", "--timeout", 30, "--data", folder).returncode == 0
+    assert daybook("verify", "--data", folder).returncode == 0
+
+
+def test_logs_are_read_by_role_and_followed(folder: Path) -> None:
+    done = daybook("logs", "streams", "-n", 1, "--data", folder)
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 1)
+    everything = daybook("logs", "--data", folder).stdout
+    assert all(f"{role} " in everything for role in ("kafka", "postgres", "worker-streams"))
+
+    command = [sys.executable, "-m", "daybook", "logs", "kafka", "-n", "0", "--follow", "--data", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=CLEAN) as follower:
+        assert follower.stdout is not None
+        time.sleep(1)
+        with (folder / "logs" / "kafka.log").open("a") as log:
+            log.write("a line that was not there before\n")
+        assert any("not there before" in line for line in follower.stdout)
+        follower.send_signal(signal.SIGINT)
+        assert follower.wait(10) == 130
+
+
+def test_a_worker_under_faust_itself_joins_and_leaves_in_order(folder: Path) -> None:
+    env = {**CLEAN, "DAYBOOK_DATA": str(folder), "DAYBOOK_WORKER_NAME": "by-faust"}
+    faust = Path(sys.executable).with_name("faust")
+    command = [faust, "-A", "daybook.app", "worker", "--without-web", "-l", "info"]
+    log = folder / "faust.log"
+    with log.open("w") as out, subprocess.Popen(command, stdout=out, stderr=out, env=env) as worker:
+        deadline = time.monotonic() + 30
+        while "ready: partitions" not in log.read_text() and time.monotonic() < deadline:
+            assert worker.poll() is None, log.read_text()
+            time.sleep(0.1)
+        assert "ready: partitions" in log.read_text()
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(30) == 0, log.read_text()
+    assert daybook("send", EVENTS, "--data", folder).returncode == 0
+    assert daybook("wait", "--timeout", 30, "--data", folder).returncode == 0
+
+
+def test_a_worker_without_its_servers_says_so_in_one_line(tmp_path: Path) -> None:
+    env = dict.fromkeys(("DAYBOOK_POSTGRES", "DAYBOOK_CLICKHOUSE", "DAYBOOK_REDIS"), "redis://127.0.0.1:1/0")
+    done = daybook("worker", "--role", "streams", env={**env, "DAYBOOK_KAFKA": "127.0.0.1:1"}, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("daybook: Kafka at 127.0.0.1:1 does not answer: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_down_leaves_nothing_behind_and_up_finds_all_as_it_was(folder: Path) -> None:
+    done = daybook("down", "--data", folder)
+    assert done.returncode == 0, done.stderr
+    assert processes_of(folder) == []
+    assert daybook("status", "--data", folder).returncode == 1
+    assert daybook("down", "--data", folder).returncode == 0
+
+    assert daybook("up", "--detach", "--data", folder).returncode == 0
+    assert daybook("verify", "--data", folder).returncode == 0
+    assert daybook("down", "--data", folder).returncode == 0
+    assert processes_of(folder) == []

@@ -1,0 +1,106 @@
+"""Where a setting comes from: flags, then DAYBOOK_* variables, then the folder's running stack, then the default."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from daybook import settings
+from daybook.errors import Misuse, Problem
+from stack.process import born
+
+ELSEWHERE = {
+    "DAYBOOK_KAFKA": "kafka.example:9092",
+    "DAYBOOK_POSTGRES": "postgresql://me:secret@pg.example:5432/daybook",
+    "DAYBOOK_CLICKHOUSE": "http://me:secret@ch.example:8123/daybook",
+    "DAYBOOK_REDIS": "redis://:secret@redis.example:6379/0",
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in os.environ if name.startswith("DAYBOOK_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Path:
+    """A data folder whose Kafka seems to run: its pid file names this very process."""
+    folder = tmp_path / "data"
+    (folder / "run").mkdir(parents=True)
+    names = ("kafka", "postgres", "clickhouse", "redis")
+    config = {"ports": {name: 20_000 + n for n, name in enumerate(names)}, "passwords": dict.fromkeys(names, "pw")}
+    (folder / "stack.json").write_text(json.dumps(config))
+    record = {"pid": os.getpid(), "born": born(os.getpid()), "folder": str(folder), "started": time.time()}
+    (folder / "run" / "kafka.json").write_text(json.dumps(record))
+    return folder
+
+
+def test_the_running_stack_of_the_folder_gives_what_nobody_else_says(running: Path) -> None:
+    found = settings.read(data=running)
+    assert found.address("kafka") == "127.0.0.1:20000"
+    assert found.address("postgres").endswith("@127.0.0.1:20001/daybook")
+
+
+def test_a_variable_wins_over_the_running_stack(running: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAYBOOK_KAFKA", ELSEWHERE["DAYBOOK_KAFKA"])
+    found = settings.read(data=running)
+    assert found.address("kafka") == ELSEWHERE["DAYBOOK_KAFKA"]
+    assert found.address("redis").endswith("@127.0.0.1:20003/0")
+
+
+def test_a_flag_wins_over_a_variable(running: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAYBOOK_DATA", "/somewhere/else")
+    monkeypatch.setenv("DAYBOOK_PARTITIONS", "3")
+    found = settings.read(data=running, partitions=5)
+    assert (found.data, found.partitions) == (running, 5)
+    assert settings.read(data=None, partitions=None).partitions == 3
+
+
+def test_a_variable_names_the_folder_whose_stack_is_asked(running: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAYBOOK_DATA", str(running))
+    assert settings.read().address("kafka") == "127.0.0.1:20000"
+
+
+def test_servers_elsewhere_need_no_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, value in ELSEWHERE.items():
+        monkeypatch.setenv(name, value)
+    found = settings.read()
+    assert {f"DAYBOOK_{server.upper()}": found.address(server) for server in settings.SERVERS} == ELSEWHERE
+    assert not list(tmp_path.iterdir()), "reading settings makes no folder"
+
+
+def test_the_folder_of_a_stopped_stack_gives_nothing_and_the_missing_address_is_named(running: Path) -> None:
+    (running / "run" / "kafka.json").unlink()
+    with pytest.raises(Problem, match=r"no address of redis: set DAYBOOK_REDIS, or .*daybook up --detach --data"):
+        settings.read(data=running).address("redis")
+
+
+def test_passwords_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in ELSEWHERE.items():
+        monkeypatch.setenv(name, value)
+    assert "secret" not in repr(settings.read())
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("DAYBOOK_PARTITIONS", "many"), ("DAYBOOK_PARTITIONS", "0"), ("DAYBOOK_WORKER_NAME", "a b")]
+)
+def test_a_value_that_cannot_be_is_one_line_naming_the_variable(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(Misuse, match=variable) as why:
+        settings.read()
+    assert "\n" not in str(why.value)
+
+
+def test_a_worker_is_called_the_same_after_each_restart_and_otherwise_in_another_folder(tmp_path: Path) -> None:
+    here, there = settings.read(data=tmp_path / "a"), settings.read(data=tmp_path / "b")
+    assert here.name_of("streams") == settings.read(data=tmp_path / "a").name_of("streams")
+    assert len({here.name_of("streams"), here.name_of("redis"), there.name_of("streams")}) == 3
+    assert settings.read(worker_name="blue").name_of("redis") == "redis-blue"
