@@ -95,7 +95,7 @@ def reader(family: str | None) -> Read:
             if isinstance(event, _PROFILE) and event.data.timezone is not None:
                 path = "$.data.timezone"
                 zone(event.data.timezone)
-            if b"\\u0000" in raw:  # rarely: an escaped backslash before u0000 is harmless
+            if b"\\" in raw and b"\\u0000" in raw:  # rarely; an escaped backslash before u0000 is harmless
                 path = "$"
                 if (found := nul_path(json.loads(raw))) is not None:
                     return Rejected("U+0000 is not allowed in text", found)

@@ -19,8 +19,9 @@ from schemas.structs import STRUCT_OF
 from streams.daily.cells import ACTIVITY, MEAL, MEASURED, SHIFTS, SIZES, SLEEP, WATER, WORKOUT
 
 _MEAL = LIMITS["meal.logged"]
-_ENERGY_MAX = _MEAL["items[].energy_kcal"]
-_GRAMS_MAX = _MEAL["items[].protein_g"]
+_NUTRIENTS = ("energy_kcal", "protein_g", "carbs_g", "fat_g", "fibre_g")
+_ENERGY_MAX = _MEAL["items[].energy_kcal"] * 1000
+_GRAMS_MAX = min(_MEAL[f"items[].{nutrient}"] for nutrient in _NUTRIENTS[1:]) * 1000
 _pack_meal = LANES[SIZES[MEAL]].pack
 _int = int.from_bytes
 
@@ -33,31 +34,37 @@ def meal(data: Any) -> Contribution:
     energy = protein = carbs = fat = fibre = 0
     n_energy = n_protein = n_carbs = n_fat = n_fibre = 0
     for item in data.items:
-        v = item.energy_kcal
-        if v is not None and v <= _ENERGY_MAX:
+        if (v := item.energy_kcal) is not None:
             energy += round(v * 1000)
             n_energy = 1
-        v = item.protein_g
-        if v is not None and v <= _GRAMS_MAX:
+        if (v := item.protein_g) is not None:
             protein += round(v * 1000)
             n_protein = 1
-        v = item.carbs_g
-        if v is not None and v <= _GRAMS_MAX:
+        if (v := item.carbs_g) is not None:
             carbs += round(v * 1000)
             n_carbs = 1
-        v = item.fat_g
-        if v is not None and v <= _GRAMS_MAX:
+        if (v := item.fat_g) is not None:
             fat += round(v * 1000)
             n_fat = 1
-        v = item.fibre_g
-        if v is not None and v <= _GRAMS_MAX:
+        if (v := item.fibre_g) is not None:
             fibre += round(v * 1000)
             n_fibre = 1
+    if energy > _ENERGY_MAX or protein > _GRAMS_MAX or carbs > _GRAMS_MAX or fat > _GRAMS_MAX or fibre > _GRAMS_MAX:
+        sums = [_plausible_sum(data.items, field) for field in _NUTRIENTS]
+        energy, protein, carbs, fat, fibre = [v or 0 for v in sums]
+        n_energy, n_protein, n_carbs, n_fat, n_fibre = [v is not None for v in sums]
     if data.portion != 1:
         portion = round(data.portion * 1000)
         energy, protein, carbs, fat, fibre = [(v * portion + 500) // 1000 for v in (energy, protein, carbs, fat, fibre)]
     lanes = _pack_meal(energy, protein, carbs, fat, fibre, n_energy, n_protein, n_carbs, n_fat, n_fibre, 1)
     return lanes, _int(lanes, "little")  # meals lie at the right end: nothing to shift
+
+
+def _plausible_sum(items: Any, field: str) -> int | None:
+    """The sum without implausible values: only needed where the whole sum is above what one item may have."""
+    limit = _MEAL[f"items[].{field}"]
+    values = [round(v * 1000) for item in items if (v := getattr(item, field)) is not None and v <= limit]
+    return sum(values) if values else None
 
 
 def _counted(code: int, values: Values, tail: Any = None) -> Contribution:
