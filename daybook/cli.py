@@ -24,8 +24,8 @@ app = typer.Typer(
     name="daybook",
     help="Exact daily metrics from events: Kafka carries them, Faust workers think, "
     "PostgreSQL, ClickHouse and Redis remember.",
-    no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -69,13 +69,12 @@ def run(arguments: list[str]) -> int:
     """Run one command; returns its exit code. With DAYBOOK_DEBUG=1 errors are raised instead of told in one line."""
     debug = os.environ.get("DAYBOOK_DEBUG", "") not in ("", "0")
     try:
-        code = typer.main.get_command(app).main(arguments, prog_name="daybook", standalone_mode=False)
+        code = typer.main.get_command(app).main(arguments or ["--help"], prog_name="daybook", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except typer.TyperException as why:
         context = getattr(why, "ctx", None)  # set where the arguments did not fit a command
         hint = f" (see: {context.command_path} --help)" if context is not None else ""
-        if text := _one_line(why.format_message()):  # empty: no command was named, and the help is printed already
-            say(f"daybook: {text}{hint}")
+        say(f"daybook: {_one_line(why.format_message())}{hint}")
         return why.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return 130

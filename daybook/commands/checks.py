@@ -14,7 +14,10 @@ def wait(
     data: Data = None,
     timeout: Annotated[float, typer.Option("--timeout", min=0, help="Seconds.")] = 60.0,
 ) -> None:
-    """Return when all that was published is visible in every store; exits 1 at the timeout, saying what lags where."""
+    """Wait until all that was published is visible in every store.
+
+    Exits 1 at the timeout, saying what lags where.
+    """
     from daybook import settings, sinking, waiting
 
     kafka = settings.read(data=data).address("kafka")
@@ -29,7 +32,10 @@ def wait(
 
 
 def verify(data: Data = None) -> None:
-    """Recompute every day and compare all stores; prints each difference, and exits 1 if there is one."""
+    """Recompute every day and compare all stores.
+
+    Prints each difference, and exits 1 if there is one.
+    """
     from daybook import settings
     from daybook.verify import verify
 

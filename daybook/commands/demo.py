@@ -23,9 +23,10 @@ def demo(
     ] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave all running, to look around.")] = False,
 ) -> None:
-    """A month of real Fitbit data through Kafka, Faust, PostgreSQL, ClickHouse and Redis, into verified daily totals.
+    """The first run: real data into verified daily totals.
 
-    Exits 0 only if every figure is what it must be.
+    A month of Fitbit data through Kafka, Faust, PostgreSQL, ClickHouse and Redis, compared with Fitbit's own daily
+    totals. Exits 0 only if every figure is what it must be.
     """
     from daybook import demo, settings
 

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -28,7 +29,10 @@ def send(
     data: Data = None,
     rate: Rate = None,
 ) -> None:
-    """Check events and publish the good ones; one line each says what became of it. Exits 1 if any was refused."""
+    """Check events and publish the good ones.
+
+    One line each says what became of it. Exits 1 if any was refused; the others are sent.
+    """
     from daybook import settings
     from producers.send import send
 
@@ -69,7 +73,10 @@ def replay(
     data: Data = None,
     rate: Rate = None,
 ) -> None:
-    """Publish a month of real data; again changes nothing. Prints how many events went to which topic."""
+    """Publish a month of real data; again changes nothing.
+
+    Prints how many events went to which topic.
+    """
     from daybook import settings
     from producers import fitbit
     from producers.publish import publish
@@ -102,12 +109,49 @@ def _count(published: Published) -> None:
     say(f"{published.events:,} events in {published.seconds:.1f} s, {rate:,.0f} a second")
 
 
+def _share(name: str, what: str, default: float) -> object:
+    return typer.Option(f"--{name}", min=0, max=1, help=f"Share of {what} [default: {default:g}]")
+
+
 def generate(
-    users: Annotated[int, typer.Option("--users", min=1)],
-    days: Annotated[int, typer.Option("--days", min=1)],
+    users: Annotated[int, typer.Option("--users", min=1, help="How many people.")],
+    days: Annotated[int, typer.Option("--days", min=1, help="How many local days of each.")],
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same events, on every machine.")],
     data: Data = None,
     rate: Rate = None,
+    start: Annotated[
+        datetime | None, typer.Option("--start", formats=["%Y-%m-%d"], help="The first local day.")
+    ] = None,
+    duplicates: Annotated[float | None, _share("duplicates", "events sent twice", 0.02)] = None,
+    edits: Annotated[float | None, _share("edits", "entities edited", 0.04)] = None,
+    deletes: Annotated[float | None, _share("deletes", "entities deleted", 0.02)] = None,
+    late: Annotated[float | None, _share("late", "entities one to seven days late", 0.02)] = None,
+    out_of_order: Annotated[float | None, _share("out-of-order", "entities up to six hours late", 0.05)] = None,
+    implausible: Annotated[float | None, _share("implausible", "entities with an implausible field", 0.002)] = None,
+    bad: Annotated[float | None, _share("bad", "entities with a bad event beside them", 0.0)] = None,
+    activity: Annotated[float | None, _share("activity", "people with a device that tells each hour", 0.1)] = None,
 ) -> None:
-    """Publish a made-up population: meals, workouts, water, sleep, weight."""
-    raise NotImplementedError
+    """Publish the events of a made-up population.
+
+    Meals, workouts, water, sleep, weight, goals; and edits, deletes, duplicates, events late and out of order.
+    Prints how many events went to which topic.
+    """
+    from daybook import settings
+    from producers import generate
+    from producers.publish import publish
+
+    shares = {
+        **{"duplicates": duplicates, "edits": edits, "deletes": deletes, "late": late, "out_of_order": out_of_order},
+        **{"implausible": implausible, "bad": bad, "activity": activity},
+    }
+    kafka = settings.read(data=data).address("kafka")
+    events = generate.events(
+        users=users,
+        days=days,
+        seed=seed,
+        start=generate.START if start is None else start.date(),
+        **{name: share for name, share in shares.items() if share is not None},
+    )
+    with progress("generating", generate.estimate(users=users, days=days)) as moved:
+        published = publish(kafka, events, on_progress=moved, rate=rate)
+    _count(published)

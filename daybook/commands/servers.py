@@ -17,7 +17,10 @@ def up(
         bool, typer.Option("--detach", help="Return when all is ready; it goes on in the background.")
     ] = False,
 ) -> None:
-    """Start servers, topics, tables and workers; again: start only what is missing."""
+    """Start servers, topics, tables and workers.
+
+    Called again it starts only what is missing. Without --detach it stays until Ctrl-C, and stops all then.
+    """
     from daybook import running, settings
 
     folder = settings.read(data=data).data
@@ -69,7 +72,10 @@ def logs(
 
 
 def env(data: Data = None) -> None:
-    """Print where the servers are, as DAYBOOK_* variables, one a line, passwords included."""
+    """Print where the servers are, as DAYBOOK_* variables.
+
+    One a line, passwords included.
+    """
     from daybook import settings
 
     found = settings.read(data=data)

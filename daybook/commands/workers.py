@@ -11,7 +11,10 @@ from daybook.say import out, say
 
 
 def migrate(data: Data = None, partitions: Partitions = None) -> None:
-    """Create and check Kafka's topics, apply the migrations of PostgreSQL and ClickHouse; again changes nothing."""
+    """Create what topics and tables are missing, check the others.
+
+    Kafka's topics, and the numbered migrations of PostgreSQL and ClickHouse. Again changes nothing.
+    """
     from daybook import migrating, settings
 
     count = migrating.migrate(settings.read(data=data, partitions=partitions), say)
@@ -28,7 +31,7 @@ def worker(
         str | None, typer.Option("--name", help="Stable name in the consumer group, where several run on one machine.")
     ] = None,
 ) -> None:
-    """Work in the foreground until SIGTERM or Ctrl-C, then finish what is under way."""
+    """Be one worker, or all of them, until SIGTERM or Ctrl-C."""
     from daybook import roles, settings
 
     roles.run(role, settings.read(data=data, worker_name=name))

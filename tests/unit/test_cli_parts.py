@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import doctest
 import os
+import re
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from daybook import board, chart, cli, demo, logfiles, topics, waiting
 from daybook.errors import Misuse, Problem
 from daybook.figures import Counters
 from producers import fitbit
+from producers.faults import Shares
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +90,15 @@ def test_status_of_a_folder_where_nothing_ever_ran_says_so_and_exits_1(capsys: p
 
 def test_down_where_nothing_runs_is_no_error() -> None:
     assert cli.run(["down"]) == 0
+
+
+def test_generate_tells_the_true_default_of_every_share(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["generate", "--help"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for share in dataclasses.fields(Shares):
+        told = re.search(rf"--{share.name.replace('_', '-')} .*?\[default: ([0-9.]+)\]", text)
+        assert told, share.name
+        assert float(told[1]) == share.default
 
 
 # -- wait
