@@ -1,5 +1,8 @@
 """A ClickHouse front as a process of its own, on a free port, for the tests of stack/chserver."""
 
+import base64
+import contextlib
+import http.client
 import os
 import signal
 import socket
@@ -7,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,8 +19,18 @@ from typing import Any
 
 import clickhouse_connect
 import pytest
+from clickhouse_connect.driver.httputil import get_pool_manager
 
 USER, PASSWORD, DATABASE = "tester", "a secret:with@signs", "daybook"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer by plain HTTP."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str]
 
 
 @dataclass(slots=True)
@@ -32,11 +46,43 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def address(self) -> dict[str, Any]:
+        """What clickhouse-connect needs to reach it."""
+        host = {"host": "127.0.0.1", "port": self.port}
+        return {**host, "username": USER, "password": PASSWORD, "database": DATABASE}
+
+    @property
+    def authorization(self) -> str:
+        """The Authorization header of its user."""
+        return "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+
     def connect(self, **options: Any) -> Any:
         """A clickhouse-connect client with its own pool of connections."""
-        options = {"username": USER, "password": PASSWORD, "database": DATABASE, **options}
-        pool = clickhouse_connect.driver.httputil.get_pool_manager(maxsize=4)
-        return clickhouse_connect.get_client(host="127.0.0.1", port=self.port, pool_mgr=pool, **options)
+        return clickhouse_connect.get_client(**{**self.address, "pool_mgr": get_pool_manager(maxsize=4), **options})
+
+    def ask(self, sql: str | bytes, method: str = "POST", headers: dict[str, str] | None = None, **url: str) -> Reply:
+        """Send one statement by plain HTTP, as curl does: in the body, or in the URL when it is a GET."""
+        given = {"Authorization": self.authorization, **(headers or {})}
+        body = sql if method == "POST" else None
+        if method != "POST":
+            url["query"] = str(sql)
+        path = "/?" + urllib.parse.urlencode({"database": DATABASE, **url})
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        with contextlib.closing(connection):
+            connection.request(method, path, body, given)
+            response = connection.getresponse()
+            return Reply(response.status, response.read(), dict(response.getheaders()))
+
+    def send(self, *pieces: str | bytes, wait: bool = True) -> bytes:
+        """Send bytes as they are; return all that comes back, or hang up at once."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as raw:
+            for piece in pieces:
+                raw.sendall(piece.encode() if isinstance(piece, str) else piece)
+            out = b""
+            while wait and (got := raw.recv(1 << 16)):
+                out += got
+            return out
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and return the exit code."""
@@ -51,17 +97,20 @@ def free_port() -> int:
         return port
 
 
-def start(data: Path, port: int | None = None) -> Server:
-    """Start a front on ``data`` and return once it answers."""
-    port = port or free_port()
-    data.mkdir(parents=True, exist_ok=True)
-    log = data.with_suffix(".log")
+def begin(data: Path, port: int, log: Path | None = None) -> Server:
+    """Start a front on ``data``, whatever becomes of it."""
+    log = log or data.parent / f"{data.name}-{port}.log"
     command = [sys.executable, "-m", "stack.chserver", "--data", str(data), "--port", str(port), "--user", USER]
     with log.open("ab") as out:
-        process = subprocess.Popen(
-            command, env={**os.environ, "DAYBOOK_CHSERVER_PASSWORD": PASSWORD}, stdout=out, stderr=out
-        )
-    server = Server(process, port, data, log)
+        environment = {**os.environ, "DAYBOOK_CHSERVER_PASSWORD": PASSWORD, "TZ": "America/New_York"}
+        process = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
+    return Server(process, port, data, log)
+
+
+def start(data: Path) -> Server:
+    """Start a front on ``data`` and return once it answers."""
+    server = begin(data, free_port())
+    process, log = server.process, server.log
     until = time.monotonic() + 30
     while time.monotonic() < until and process.poll() is None:
         try:
@@ -72,6 +121,22 @@ def start(data: Path, port: int | None = None) -> Server:
     if process.poll() is None:
         process.kill()
     raise AssertionError(f"the front did not start: {log.read_text()}")
+
+
+@pytest.fixture
+def launch() -> Iterator[Callable[..., Server]]:
+    """Starts fronts of the test's own, waiting until they answer unless told otherwise; none outlives the test."""
+    started: list[Server] = []
+
+    def make(data: Path, port: int | None = None, log: Path | None = None, answers: bool = True) -> Server:
+        started.append(start(data) if answers else begin(data, port or free_port(), log))
+        return started[-1]
+
+    yield make
+    for server in started:
+        if server.process.poll() is None:
+            server.process.kill()
+            server.process.wait()
 
 
 @pytest.fixture(scope="session")
