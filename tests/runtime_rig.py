@@ -185,7 +185,7 @@ class Job:
             reader.assign([TopicPartition(topic, number, 0) for number in numbers])
             left = set(numbers)
             while left:
-                for message in reader.consume(1000, 1.0):
+                for message in reader.consume(1000, 0.05):
                     if message.error():
                         left.discard(message.partition())
                     else:

@@ -8,7 +8,8 @@ promise    every source record is in the state and rows exactly once, or the pro
            one goes on from the last commit; numbers to turn are in tuning.py
 """
 
-from streams.runtime.app import ChunkApp, chunked_topic, fold_table, make_app
+from streams.runtime.app import chunked_topic, fold_table, make_app
+from streams.runtime.chunkapp import ChunkApp
 from streams.runtime.loop import chunks
 from streams.runtime.table import ChunkTable
 from streams.runtime.tuning import Tuning

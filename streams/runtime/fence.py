@@ -16,6 +16,9 @@ from streams.runtime.producer import FencedProducer
 log = logging.getLogger(__name__)
 
 
+CLOSE_WITHIN_S = 5.0
+
+
 class Fence:
     """The transactional producers of one table, one a partition."""
 
@@ -47,4 +50,5 @@ class Fence:
     async def release(self) -> None:
         """Close all producers; nothing may be in flight."""
         producers, self._producers = self._producers, {}
-        await asyncio.gather(*(producer.stop() for producer in producers.values()), return_exceptions=True)
+        closing = (asyncio.wait_for(producer.stop(), CLOSE_WITHIN_S) for producer in producers.values())
+        await asyncio.gather(*closing, return_exceptions=True)

@@ -161,7 +161,7 @@ class ChunkTable(faust.Table[Any, Any]):
                 "deleted before they were folded, or got lost on the way; the next start checks which"
             )
         if chunk.start < watermark:
-            await self.app.verify_sources(self)  # a topic that was made again starts from 0 too
+            await self.app.check_topics(self)  # a topic that was made again starts from 0 too
             log.info("%s/%d: skipping what the watermark %d covers", topic, partition.number, watermark)
         return bisect_left(chunk.offsets, watermark)
 

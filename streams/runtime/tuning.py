@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FOREVER_S = 10 * 365 * 86_400.0
-
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
@@ -30,9 +28,9 @@ class Tuning:
     attempts: int = 5
     retry_pause_s: float = 0.2
     """First pause before a failed fold is tried again; doubles each time."""
-    session_timeout_s: float = 10.0
+    session_timeout_s: float = 6.0
     """The group takes a member for dead after so long without a heartbeat."""
-    heartbeat_interval_s: float = 2.0
+    heartbeat_interval_s: float = 1.5
     rebalance_timeout_s: float = 60.0
     """How long a member may take to finish what is in flight when partitions move."""
     request_timeout_s: float = 40.0

@@ -28,4 +28,4 @@ async def watch(app: Any) -> None:
         if time.monotonic() > verify_at and not app.rebalancing:
             verify_at = time.monotonic() + tuning.verify_every_s
             for table in app.tables.chunk_tables:
-                await app.verify_sources(table)
+                await app.check_topics(table, patient=True)

@@ -7,9 +7,20 @@ from typing import Any, NoReturn
 
 import faust
 
-from streams.runtime.app import ChunkApp
+from streams.runtime.chunkapp import ChunkApp
 
-NOISY = ("faust", "mode", "aiokafka", "asyncio")
+QUIET = {
+    "faust": logging.WARNING,
+    "mode": logging.WARNING,
+    "asyncio": logging.WARNING,
+    "aiokafka": logging.WARNING,
+    "aiokafka.consumer.group_coordinator": logging.ERROR,  # a warning at every rebalance
+}
+
+
+class _Worker(faust.Worker):
+    async def _sentinel_task(self) -> None:
+        """Faust sleeps for a second before it closes the loop, when nothing is left to wait for."""
 
 
 def run_worker(app: ChunkApp, *, loglevel: int = logging.INFO, **options: Any) -> NoReturn:
@@ -20,9 +31,9 @@ def run_worker(app: ChunkApp, *, loglevel: int = logging.INFO, **options: Any) -
     """
     if not logging.root.handlers:
         logging.basicConfig(level=loglevel, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for name in NOISY:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name, level in QUIET.items():
+        logging.getLogger(name).setLevel(level)
     app.finalize()
-    worker = faust.Worker(app, override_logging=False, redirect_stdouts=False, quiet=True, **options)
+    worker = _Worker(app, override_logging=False, redirect_stdouts=False, quiet=True, **options)
     worker.spinner = None
     worker.execute_from_commandline()

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import Any
 
 from aiokafka.consumer.fetcher import FetchResult
-from aiokafka.errors import ConsumerStoppedError
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streams.runtime.quiet import FAUST_LOG
 from streams.runtime.transport.chunk import take_chunk
+
+log = logging.getLogger(__name__)
 
 POLL_WHILE_REBALANCING_S = 0.1
 
@@ -53,6 +56,17 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         )
         return found
 
+    async def _commit(self, offsets: Any) -> bool:
+        """Commit the group's offsets, which only tools read: when it fails, the next one makes up for it."""
+        assigned = self._ensure_consumer().assignment()
+        wanted = {TopicPartition(*tp): offset for tp, offset in offsets.items() if TopicPartition(*tp) in assigned}
+        try:
+            await self._ensure_consumer().commit(wanted)
+        except (KafkaError, IllegalStateError) as error:
+            log.warning("the group's offsets could not be committed, later again: %r", error)
+            return False
+        return True
+
     async def _fetch_records(
         self,
         consumer: Any,
@@ -79,6 +93,9 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         while True:
             if consumer._closed or fetcher._closed:
                 raise ConsumerStoppedError()
+            consumer._coordinator.check_errors()
+            if fetcher.error_future.done():
+                raise KafkaError("aiokafka's fetching has ended, and nothing else would notice")
             if fetcher._subscriptions.reassignment_in_progress:
                 await fetcher._subscriptions.wait_for_assignment()
             drained = self._drain(fetcher, active)
