@@ -1,4 +1,4 @@
-"""A stream is put together by three calls: `make_app`, `chunked_topic`, `fold_table`. Settings are pinned to be exact."""
+"""A stream is put together by `make_app`, `chunked_topic` and `fold_table`; the settings are pinned to be exact."""
 
 from __future__ import annotations
 

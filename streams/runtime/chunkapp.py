@@ -7,6 +7,7 @@ from typing import Any
 
 import faust
 from confluent_kafka import KafkaException
+from faust.app.base import BootStrategy
 from faust.types import TP
 
 from streams.runtime import admission
@@ -26,10 +27,15 @@ NO_EXACTLY_ONCE = (
 )
 
 
+class _Boot(BootStrategy):
+    enable_web = False  # `faust worker` would switch it on, and two workers on a machine want the same port
+
+
 class ChunkApp(faust.App):
     """A Faust app that folds chunks, and ends the process rather than going on in doubt."""
 
     logger = FAUST_LOG
+    BootStrategy = _Boot
     tables: Any
 
     kafka: str
