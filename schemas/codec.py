@@ -46,7 +46,8 @@ class Rejected:
     path: str = "$"
 
 
-_PROFILE = STRUCT_OF["profile.updated"]
+_ZONED: frozenset[type] = frozenset({STRUCT_OF["profile.updated"]})
+"""Types whose data name a zone (isinstance would ask the metaclass of every event)."""
 _TYPES = {struct_of(m): type_of(m) for models in FAMILIES.values() for m in models}
 
 
@@ -92,7 +93,7 @@ def reader(family: str | None) -> Read:
             if event.timezone is not None:
                 path = "$.timezone"
                 zone(event.timezone)
-            if isinstance(event, _PROFILE) and event.data.timezone is not None:
+            if type(event) in _ZONED and event.data.timezone is not None:
                 path = "$.data.timezone"
                 zone(event.data.timezone)
             if b"\\" in raw and b"\\u0000" in raw:  # rarely; an escaped backslash before u0000 is harmless

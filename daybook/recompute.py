@@ -1,0 +1,115 @@
+"""Every day again, from what ClickHouse holds: winners from `entities`, and the raw events folded on top of them.
+
+Pure: rows of tables in, daily rows out, by the same core that the stream runs. Raw events are dropped 90 days after
+receipt, winners are not; so the winners are taken first, and an event that still changes one of them shows a hole.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from schemas.ledger import KIND_OF_TYPE, entity_key, pack_contribution, pack_winner, split_key
+from schemas.rows import DailyRow
+from streams.daily.cells import row
+from streams.daily.core import Ledger
+from streams.state import Records
+
+DayKey = tuple[str, str]
+"""User and local day as YYYY-MM-DD."""
+
+
+class EntityRow(NamedTuple):
+    """One row of `entities_current`."""
+
+    subject: str
+    family: str
+    entity: str
+    register: str
+    type: str
+    revision: int
+    deleted: bool
+    digest: bytes
+    time_ms: int
+    utc_offset_min: int | None
+    timezone: str | None
+    source: str
+    contribution: str
+
+
+class EventRow(NamedTuple):
+    """One row of `events`."""
+
+    topic: str
+    received_ms: int
+    subject: str
+    entity: str
+    register: str
+    raw: str
+
+
+class Recomputed(NamedTuple):
+    """What some users' days must be."""
+
+    rows: dict[DayKey, DailyRow]
+    received_ms: dict[DayKey, int]
+    """When the newest event about what is on a day came in: its row is at least as young. Not there: long ago."""
+    holes: list[str]
+    """Entities whose winner `entities` does not hold, although `events` does."""
+
+
+def packed(e: EntityRow) -> tuple[bytes, bytes]:
+    """The changelog record of a row of `entities`."""
+    kind = KIND_OF_TYPE[e.type]
+    said = msgspec.json.decode(e.contribution) if e.contribution else {}
+    contribution = pack_contribution(tuple(said.get(name) for name in kind.values), said.get("tail"))
+    return entity_key(e.subject, e.family, e.entity, e.register or None), pack_winner(
+        e.revision, e.deleted, e.digest, e.time_ms, e.utc_offset_min, kind.code, e.source, e.timezone, contribution
+    )
+
+
+def recompute(entities: Iterable[EntityRow], events: Iterable[EventRow]) -> Recomputed:
+    """All days of the users that these rows are about. Both must hold all rows of each of them."""
+    ledger = Ledger()
+    winners = [packed(entity) for entity in entities]
+    ledger.restore([key for key, _ in winners], [value for _, value in winners])
+    by_topic: dict[str, list[EventRow]] = defaultdict(list)
+    newest: dict[bytes, int] = {}
+    for event in events:
+        by_topic[event.topic].append(event)
+        key = entity_key(event.subject, event.topic, event.entity, event.register or None)
+        newest[key] = max(newest.get(key, 0), event.received_ms)
+    for topic, found in by_topic.items():
+        keys, values = [e.subject.encode() for e in found], [e.raw.encode() for e in found]
+        ledger.fold(Records(topic, 0, range(len(found)), [e.received_ms for e in found], keys, values))
+    holes = [_named(key) for key, _ in ledger.drain(0).state]
+    rows: dict[DayKey, DailyRow] = {}
+    received: dict[DayKey, int] = {}
+    for subject, user in ledger.users.items():
+        for day, cell in user.warm().items():
+            out = row(subject, day, cell, user.entities, 0)
+            rows[subject, out.date] = out
+            if ages := [newest[key] for key in cell.members if key in newest]:
+                received[subject, out.date] = max(ages)
+    return Recomputed(rows, received, holes)
+
+
+def _named(key: bytes) -> str:
+    subject, family, entity, register = split_key(key)
+    return f"{subject} {family} {entity}" + (f" {register}" if register else "")
+
+
+def differences(
+    expected: DailyRow | None, stored: dict[str, Any] | None, fields: Iterable[tuple[str, str]]
+) -> list[str]:
+    """Columns that differ; `fields`: (column, field of DailyRow). No row equals a row of nulls (DESIGN §8 rule 10)."""
+    found = []
+    for column, field in fields:
+        want = None if expected is None else getattr(expected, field)
+        have = None if stored is None else stored.get(column)
+        if want != have:
+            found.append(column)
+    return found
