@@ -16,8 +16,8 @@ def time_of(writer: Person, day: int, second: int) -> str:
     """`time`, and `timezone` where it is written, for a second of a local day (days since 1970): inside of an event.
 
     >>> from producers.people import person
-    >>> time_of(person(1, 0, 20_148, 30, 0.1), 20_148, 3_661)
-    '"time":"2025-03-01T01:01:01+01:00"'
+    >>> time_of(person(1, 7, 20_148, 30, 0.1), 20_148, 3_661)
+    '"time":"2025-03-01T01:01:01+05:45"'
     """
     name = writer.zone_on(day)
     offset = _offsets(name, day)[second // 3600]

@@ -114,15 +114,17 @@ def publish_records(
     topics = _topics(producer, kafka)
     counts: Counter[str] = Counter()
     sent = 0
+    first = time.monotonic()
+    progress_every = PROGRESS_EVERY if rate is None else max(1, min(PROGRESS_EVERY, int(rate / 10)))
     for topic, key, value in records:
         if topic not in topics:
             topics |= _awaited(producer, kafka, topic)
         if rate is not None:
-            _wait(producer, started + sent / rate)
+            _wait(producer, first + sent / rate)
         _produce(producer, kafka, topic, key, value, failures)
         counts[topic] += 1
         sent += 1
-        if sent % PROGRESS_EVERY == 0:
+        if sent % progress_every == 0:
             producer.poll(0)
             if on_progress is not None:
                 on_progress(sent)

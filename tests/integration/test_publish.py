@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import time
 import uuid
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +21,7 @@ from producers import fitbit
 from producers.publish import PublishError, Record, publish, publish_records
 from producers.send import Verdict, send
 from schemas.families import FAMILIES
+from stack.stack import Stack
 
 PARTITIONS = 8
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples" / "events.jsonl"
@@ -145,3 +149,27 @@ def test_a_broker_that_is_away_is_one_clear_line(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("producers.publish.ANSWER_S", 0.3)
     with pytest.raises(PublishError, match=r"^Kafka at 127\.0\.0\.1:1 does not answer: [^\n]+$"):
         publish("127.0.0.1:1", [])
+
+
+def test_a_broker_that_goes_away_in_the_middle_is_an_error_that_counts_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("producers.publish.ACKNOWLEDGE_S", 2.0)
+    own = Stack(tmp_path)
+    try:
+        address = own.up(["kafka"]).kafka
+        make(address, "body")
+
+        def events() -> Iterator[bytes]:
+            month = fitbit.events()
+            yield from itertools.islice(month, 2_000)
+            own.stop("kafka")
+            yield from itertools.islice(month, 500)
+
+        with pytest.raises(PublishError) as told:
+            publish(address, events(), rate=20_000)
+    finally:
+        own.down()
+    found = re.fullmatch(rf"Kafka at {address} did not acknowledge (\d+) of 2500 events: [^\n]+", str(told.value))
+    assert found is not None, told.value
+    assert 500 <= int(found[1]) <= 2_500
