@@ -173,6 +173,7 @@ class Process:
 
     def _await_ready(self, spec: Spec, *, stop_on_failure: bool) -> None:
         deadline = time.monotonic() + spec.ready_timeout_s
+        pause_s = _POLL_S
         while not spec.ready():
             if self.pid() is None:
                 self._file.unlink(missing_ok=True)
@@ -182,7 +183,8 @@ class Process:
                     self.stop()
                 late = f"{self.name} was not ready in {spec.ready_timeout_s:.0f} s"
                 raise StackError(f"{late}; the end of {self.log}:\n{self._own_tail()}")
-            time.sleep(_POLL_S)
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 1.05, 0.5)  # a long recovery is not asked fifty times a second
 
     def _own_tail(self) -> str:
         return self.log_tail(since=getattr(self, "_log_start", 0))
@@ -214,12 +216,10 @@ def end_strays(marks: Collection[str]) -> None:
     """
     strays = []
     for process in psutil.process_iter():
-        with suppress(psutil.Error):
+        with suppress(psutil.Error):  # gone meanwhile, or another user's
             if any(mark in part for part in process.cmdline() for mark in marks):
+                process.terminate()
                 strays.append(process)
-    for process in strays:
-        with suppress(psutil.Error):
-            process.terminate()
     for process in psutil.wait_procs(strays, timeout=5.0)[1]:
         with suppress(psutil.Error):
             process.kill()

@@ -17,7 +17,7 @@ from . import ports
 from .clickhouse import ClickHouse
 from .config import Config, mark_of
 from .errors import StackError
-from .kafka import Kafka
+from .kafka import Kafka, prepare_once
 from .lock import locked
 from .postgres import Postgres
 from .process import Process, Spec, State, end_strays
@@ -97,6 +97,8 @@ class Stack:
 
     def _up(self, names: list[str]) -> Endpoints:
         self._make_folder()
+        if "kafka" in names:
+            prepare_once(self._say)  # before anything runs: it may download, or be interrupted
         with self._locked():
             config = Config.load(self.folder) or Config(self.folder / "stack.json")
             away = [name for name in SERVERS if Process(self.folder, name).pid() is None]
@@ -118,10 +120,10 @@ class Stack:
 
     def down(self) -> None:
         """Stop the folder's servers, each in the way it wants to be stopped. Nothing happens to those of others."""
-        if not (self.folder / "stack.json").exists():
-            return
-        with self._locked(), ThreadPoolExecutor(len(SERVERS)) as pool:
-            list(pool.map(self._stop, SERVERS))
+        if Config.load(self.folder) is not None:
+            with self._locked(), ThreadPoolExecutor(len(SERVERS)) as pool:
+                list(pool.map(self._stop, SERVERS))
+        end_strays([mark_of(self.folder, name) for name in SERVERS])
 
     def status(self) -> list[ServerStatus]:
         """All servers of the folder, running or not; empty if nothing was ever started here."""
@@ -209,11 +211,15 @@ class Stack:
 
     def _make_folder(self) -> None:
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # To be passed by, not read: where root has to run PostgreSQL as nobody. All inside is for its owner only.
+            self.folder.mkdir(mode=0o711, parents=True, exist_ok=True)
         except OSError as why:
             raise StackError(f"the data folder {self.folder} cannot be made: {why.strerror}") from why
         if not os.access(self.folder, os.W_OK | os.X_OK):
             raise StackError(f"the data folder {self.folder} is not writable for you")
+        owner = self.folder.stat().st_uid
+        if os.geteuid() == 0 != owner and (self.folder / "stack.json").exists():
+            raise StackError(f"the data folder {self.folder} belongs to user {owner}: run as that user, not as root")
 
     def _locked(self) -> AbstractContextManager[None]:
         return locked(self.folder / "stack.lock", self._say, timeout_s=_LOCK_TIMEOUT_S)

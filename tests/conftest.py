@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -22,7 +24,11 @@ class RunningStack:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """Kafka, PostgreSQL, ClickHouse and Valkey, up and healthy."""
     servers = Stack(tmp_path_factory.mktemp("stack"))
-    try:
-        yield RunningStack(servers, servers.up())
-    finally:
-        servers.down()
+    # Its input ends when this process does, however that ends: a run that is killed leaves no servers behind.
+    script = "import sys; sys.stdin.read(); from stack.stack import Stack; Stack(sys.argv[1]).down()"
+    argv = [sys.executable, "-c", script, str(servers.folder)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, start_new_session=True):
+        try:
+            yield RunningStack(servers, servers.up())
+        finally:
+            servers.down()

@@ -50,6 +50,10 @@ def pids(servers: Stack) -> dict[str, int | None]:
     return {status.name: status.pid for status in servers.status()}
 
 
+def running(processes: list[psutil.Process]) -> list[psutil.Process]:
+    return [one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+
+
 def query(url: str, statement: str) -> str:
     parts = urlsplit(url)
     plain = f"{parts.scheme}://{parts.hostname}:{parts.port}/?database={parts.path.strip('/')}"
@@ -227,7 +231,7 @@ def test_down_leaves_no_process(own: Stack) -> None:
     ]
     assert len(family) > len(SERVERS)
     own.down()
-    assert [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
+    assert running(family) == []
     with pytest.raises(StackError, match="no servers run in"):
         own.endpoints()
 
@@ -259,7 +263,15 @@ def test_a_server_whose_pid_file_is_lost_is_found_and_replaced(own: Stack) -> No
     for name in ("postgres", "redis"):
         (own.folder / "run" / f"{name}.json").unlink()
     own.up(["postgres", "redis"])
-    assert [p for p in lost if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
+    assert running(lost) == []
+
+
+def test_down_finds_servers_whose_folder_was_removed(own: Stack) -> None:
+    own.up(["redis"])
+    lost = [psutil.Process(pids(own)["redis"])]
+    shutil.rmtree(own.folder)
+    own.down()
+    assert running(lost) == []
 
 
 def test_a_folder_removed_under_running_servers_can_be_used_again(own: Stack) -> None:
@@ -267,7 +279,7 @@ def test_a_folder_removed_under_running_servers_can_be_used_again(own: Stack) ->
     lost = [psutil.Process(pids(own)[name]) for name in ("postgres", "redis")]
     shutil.rmtree(own.folder, ignore_errors=True)
     at = own.up(["postgres", "redis"])
-    assert [p for p in lost if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
+    assert running(lost) == []
     with psycopg.connect(at.postgres) as connection:
         connection.execute("CREATE TABLE fresh (id int)")
     own.restart("postgres")
