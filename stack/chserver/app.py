@@ -101,13 +101,12 @@ class Front:
         body = Body(request.content, request.headers.get("Content-Encoding", "").lower(), IDLE_TIMEOUT_S)
         head, complete = await body.head()
         source = asked.query.encode() + b"\n" + head if asked.query else head
-        statement = sql.read(source, asked.format)
+        if complete or (statement := sql.read_insert(source, asked.format)) is None:
+            source += b"" if complete else await body.rest(_LONGEST_STATEMENT)
+            statement = sql.read(source, asked.format)
         if statement.kind is sql.Kind.INSERT:
             data = await body.spool(source[statement.data_at :], self._scratch, self._coders)
             return await self._insert(asked, statement, data, reads_only)
-        if not complete:
-            source += await body.rest(_LONGEST_STATEMENT)
-            statement = sql.read(source, asked.format)
         return await self._ask(request, asked, statement, [], reads_only)
 
     async def _form(self, request: web.Request, query_id: str) -> web.StreamResponse:

@@ -8,21 +8,27 @@ elsewhere by an `INTO OUTFILE` clause, which must stand before its `FORMAT`; one
 import itertools
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from stack.chserver.errors import Code, ServerError
 
+_QUOTED = rb"'(?:[^'\\]|\\.|'')*+'"
 _TOKEN = re.compile(
-    rb"""(?P<skip> [\s\x00]+ | --[^\n]* | \#[ !][^\n]* | /\*.*?\*/ )
-       | (?P<word> [A-Za-z_\x80-\xff][\w$\x80-\xff]* )
-       | (?P<text> '(?:[^'\\]|\\.|'')*' | "(?:[^"\\]|\\.|"")*" | `(?:[^`\\]|\\.|``)*`
-                 | \$(?P<tag>\w*)\$.*?\$(?P=tag)\$ )
-       | (?P<number> \d[\w.]* )
+    rb"""(?P<skip> [\s\x00]++ | --[^\n]*+ | \#[ !][^\n]*+ | /\*.*?\*/ )
+       | (?P<list> (?: (?: \d[\w.]*+ | %(quoted)s ) \s*+ ,\s*+ )++ )
+       | (?P<word> [A-Za-z_\x80-\xff][\w$\x80-\xff]*+ )
+       | (?P<text> %(quoted)s | "(?:[^"\\]|\\.|"")*+" | `(?:[^`\\]|\\.|``)*+` | \$(?P<tag>\w*+)\$.*?\$(?P=tag)\$ )
+       | (?P<number> \d[\w.]*+ )
        | (?P<open> [(\[{] ) | (?P<close> [)\]}] )
-       | (?P<sign> . )""",
+       | (?P<sign> . )"""
+    % {b"quoted": _QUOTED},
     re.VERBOSE | re.DOTALL,
 )
+_INSERT = re.compile(rb"\binsert\s+into\b", re.IGNORECASE)
+_STRUCTURE = re.compile(rb"\s*\(\s*(" + _QUOTED + rb")\s*\)", re.DOTALL)
 # What FORMAT or VALUES follows when it is the name of a table, column or alias and no clause.
 _NAME_FOLLOWS = {b"INTO", b"TABLE", b"FUNCTION", b"FROM", b"JOIN", b"AS", b"SELECT", b"BY", b"WHERE", b".", b","}
 INPUT = "_data_of_this_insert"
@@ -37,8 +43,7 @@ class Kind(Enum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """One token with its place; ``word`` is upper case for words, the sign itself for signs, else empty."""
 
     word: bytes
@@ -77,18 +82,26 @@ class Statement:
 
 
 def tokens(source: bytes) -> Iterator[Token]:
-    """Split SQL into tokens, without spaces and comments; an unclosed quote is one sign, the engine will say so."""
+    """Split SQL into tokens, without spaces and comments, and without all but the words within brackets.
+
+    A list of literals is one comma; an unclosed quote is one sign: the engine will say what it thinks of it.
+    """
     depth = 0
     for match in _TOKEN.finditer(source):
         kind = match.lastgroup
-        if kind == "skip":
-            continue
-        if kind == "close":
-            depth -= 1
-        word = match[0].upper() if kind == "word" else match[0] if kind in ("sign", "open", "close") else b""
-        yield Token(word, match.start(), match.end(), depth)
-        if kind == "open":
+        if kind == "word":
+            yield Token(match[0].upper(), match.start(), match.end(), depth)
+        elif kind == "open":
+            if depth == 0:
+                yield Token(match[0], match.start(), match.end(), 0)
             depth += 1
+        elif kind == "close":
+            depth -= 1
+            if depth == 0:
+                yield Token(match[0], match.start(), match.end(), 0)
+        elif depth == 0 and kind != "skip":
+            word = b"," if kind == "list" else match[0] if kind == "sign" else b""
+            yield Token(word, match.start(), match.end(), 0)
 
 
 def read(source: bytes, default_format: str) -> Statement:
@@ -117,6 +130,17 @@ def read(source: bytes, default_format: str) -> Statement:
     return _finished(source, seen, default_format)
 
 
+def read_insert(head: bytes, default_format: str) -> Statement | None:
+    """Read the INSERT that begins in a body's head, if its data do too: only they need not fit into memory."""
+    if _INSERT.search(head) is None:
+        return None
+    with suppress(ServerError):  # of a statement cut in the middle: the whole one will be read again
+        statement = read(head, default_format)
+        if statement.kind is Kind.INSERT and statement.data_at < len(head):
+            return statement
+    return None
+
+
 def _insert_with_data(source: bytes, seen: list[Token], inserts_at: int) -> Statement | None:
     """The INSERT whose data begin after the last token seen, if they do."""
     last = len(seen) - 1
@@ -126,14 +150,12 @@ def _insert_with_data(source: bytes, seen: list[Token], inserts_at: int) -> Stat
         return None
     text, structure = source[: seen[last - 1].start], None
     if any(t.depth == 0 and t.word in (b"SELECT", b"WITH") for t in seen[inserts_at:]):
-        call = next((i for i, t in enumerate(seen) if t.word == b"INPUT" and seen[i + 1].word == b"("), None)
-        if call is None:
+        calls = ((t, _STRUCTURE.match(source, t.end)) for t in seen if t.word == b"INPUT")
+        call, told = next(((t, told) for t, told in calls if told), (seen[last], None))
+        if told is None:
             return None
-        literal, close = seen[call + 2], seen[call + 3]
-        if literal.word or close.word != b")":
-            raise ServerError(Code.BAD_ARGUMENTS, "Table function input() takes one literal here: its structure")
-        structure = _unquote(source[literal.start : literal.end])
-        text = text[: seen[call].start] + INPUT.encode() + text[close.end :]
+        structure = _unquote(told[1])
+        text = text[: call.start] + INPUT.encode() + text[told.end() :]
     name = source[seen[last].start : seen[last].end].decode()
     start = _data_start(source, seen[last].end)
     return Statement(Kind.INSERT, text, name, data_at=start, verb="INSERT", structure=structure)

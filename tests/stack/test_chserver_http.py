@@ -6,6 +6,7 @@ import socket
 import time
 
 import lz4.frame
+import psutil
 import pytest
 import zstandard
 
@@ -235,6 +236,17 @@ def test_data_may_follow_every_form_of_insert(front, table):
     assert rows == ["1\ta;b", "2\tcd", "3\tx", "4\tz", "5\tFORMAT CSV", "6\tvalue;", "7\tIN", "8\tselected"]
 
 
+def test_a_statement_may_be_longer_than_the_head_that_is_read_first(front, table):
+    long = ", ".join(f"'{i};'" for i in range(60_000))
+    limit = {"max_query_size": "10000000"}
+    assert len(long) > 500_000
+    assert front.ask(f"SELECT '7;' IN ({long})", **limit).body == b"1\n"
+    assert front.ask(f"INSERT INTO t SELECT 1, 'x' WHERE '59999;' IN ({long})", **limit).status == 200
+    assert front.ask("SELECT * FROM t").body == b"1\tx\n"
+    refused = front.ask(f"SELECT '7;' IN ({long})")
+    assert (refused.status, b"Max query size exceeded" in refused.body) == (400, True)
+
+
 def test_a_body_of_many_megabytes_streams_through_the_disk(front, table, count):
     head = insert_head(front, "Transfer-Encoding: chunked", "Connection: close")
     rows = b"".join(b"%d,%s\n" % (i, b"x" * 100) for i in range(10_000))
@@ -284,6 +296,22 @@ def test_the_query_of_a_client_that_left_is_stopped(front, sql):
     while running(front):
         assert time.monotonic() < until
     assert list((front.data / "requests").iterdir()) == []
+
+
+def test_requests_leave_no_descriptors_behind(front):
+    process = psutil.Process(front.process.pid)
+    threads = process.num_threads()
+    for i in range(64):
+        front.ask(f"SELECT {i}")
+        front.ask("SELECT nothing")
+        front.send(f"GET /?query=SELECT+{i}+FROM+system.numbers HTTP/1.1\r\nHost: x\r\n", wait=False)
+    before = process.num_fds()
+    for i in range(100):
+        front.ask(f"SELECT {i}")
+        front.ask("SELECT nothing")
+        front.ask("INSERT INTO nowhere FORMAT CSV\n1", session_id="one")
+    threads = process.num_threads() - threads
+    assert process.num_fds() <= before + 3 * max(threads, 0) + 10  # each thread of the engine keeps three open
 
 
 def test_a_post_without_a_length_is_refused(front):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from stack.chserver.body import Decoder
 from stack.chserver.errors import ServerError, from_engine
-from stack.chserver.sql import INPUT, Kind, read
+from stack.chserver.sql import INPUT, Kind, read, read_insert
 
 
 @pytest.mark.parametrize(
@@ -151,3 +151,12 @@ def test_an_error_of_the_engine_is_taken_apart():
     outer = from_engine(RuntimeError(f"Code: 73. DB::Exception: {inner}. (UNKNOWN_FORMAT) (version 1.2)"))
     assert outer.message == "DB::Exception: no x. (UNKNOWN_FORMAT)"
     assert from_engine(RuntimeError("out of order")).text("1").startswith("Code: 1001. DB::Exception: out of order.")
+
+
+def test_an_insert_is_read_from_the_head_of_its_body_and_nothing_else_is():
+    told = read_insert(b"INSERT INTO t FORMAT CSV\n1,x\n2,'un", "TSV")
+    assert told is not None
+    assert (told.kind, told.format) == (Kind.INSERT, "CSV")
+    assert read_insert(b"SELECT 'INSERT INTO t FORMAT CSV", "TSV") is None
+    assert read_insert(b"INSERT INTO t SELECT * FROM u WHERE x IN ('a;b', 'c", "TSV") is None
+    assert read_insert(b"INSERT INTO t SELECT 'a;b' AS x WHERE 'y;", "TSV") is None
