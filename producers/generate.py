@@ -31,6 +31,8 @@ def events(*, users: int, days: int, seed: int, start: date = START, **shares: f
     """
     if users < 1 or days < 1:
         raise ValueError(f"Expected at least one user and one day, got {users} and {days}")
+    if not 1971 <= start.year <= 9990 or start.year + days // 365 > 9990:
+        raise ValueError(f"Expected days between the years 1971 and 9990, got {days} from {start}")
     unknown = shares.keys() - set(Shares.__slots__)
     if unknown:
         raise ValueError(f"Expected shares out of {', '.join(Shares.__slots__)}; got {', '.join(sorted(unknown))}")

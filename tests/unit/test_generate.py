@@ -207,10 +207,16 @@ def test_memory_does_not_grow_with_the_days() -> None:
     assert peak(60) < volume / 8
 
 
-@pytest.mark.parametrize("wrong", [{"users": 0}, {"days": 0}, {"edits": 1.1}, {"late": -0.1}, {"typos": 0.1}])
-def test_arguments_that_make_no_sense_are_refused_at_once(wrong: dict[str, float]) -> None:
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"users": 0}, {"days": 0}, {"edits": 1.1}, {"late": -0.1}, {"typos": 0.1}),
+        *({"start": date(1970, 1, 1)}, {"start": date(9999, 1, 1)}, {"days": 10**7}),
+    ],
+)
+def test_arguments_that_make_no_sense_are_refused_at_once(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="Expected"):
-        generate.events(**{"users": 1, "days": 1, "seed": 1, **wrong})  # type: ignore[arg-type]
+        generate.events(**{"users": 1, "days": 1, "seed": 1, **wrong})
 
 
 # ── bad events ────────────────────────────────────────────────────────────────────────────────────────────────────
