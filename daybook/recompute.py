@@ -57,8 +57,8 @@ class Recomputed(NamedTuple):
     rows: dict[DayKey, DailyRow]
     received_ms: dict[DayKey, int]
     """When the newest event about what is on a day came in: its row is at least as young. Not there: long ago."""
-    holes: list[str]
-    """Entities whose winner `entities` does not hold, although `events` does."""
+    holes: list[tuple[str, str]]
+    """Users and entities whose winner `entities` does not hold, although `events` does."""
 
 
 def packed(e: EntityRow) -> tuple[bytes, bytes]:
@@ -97,9 +97,9 @@ def recompute(entities: Iterable[EntityRow], events: Iterable[EventRow]) -> Reco
     return Recomputed(rows, received, holes)
 
 
-def _named(key: bytes) -> str:
+def _named(key: bytes) -> tuple[str, str]:
     subject, family, entity, register = split_key(key)
-    return f"{subject} {family} {entity}" + (f" {register}" if register else "")
+    return subject, f"{family} {entity}" + (f" {register}" if register else "")
 
 
 def differences(

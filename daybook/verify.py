@@ -1,0 +1,93 @@
+"""Is every day in every store what the events say? Recomputed from ClickHouse, compared with all three.
+
+Users are compared range by range in byte order, so memory stays bounded. What differs is looked at again after every
+sink has passed the positions that were read before: only what still differs then is reported (DESIGN §8 rule 20). A
+row that is missing from Redis is no mismatch if it may have expired there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from daybook import sinking, waiting
+from daybook.recompute import DayKey, Recomputed, differences, recompute
+from daybook.settings import Settings
+from daybook.stored import Range, Stores
+from schemas.tables import DAILY_COLUMNS
+
+USERS_AT_A_TIME = 2_000
+LOOKS_AGAIN = 2
+_WAIT_S = 120.0
+_FIELDS = [(column.name, column.field) for column in DAILY_COLUMNS[3:]]
+
+
+@dataclass(slots=True)
+class Report:
+    """What verify found."""
+
+    cells: int = 0
+    """Days compared."""
+    mismatches: list[str] = field(default_factory=list)
+    """One line per difference: user, day, column, and the value in each place."""
+
+
+def verify(settings: Settings) -> Report:
+    """Compare everything. Raises Problem if a server does not answer or the sinks do not catch up."""
+    report = Report()
+    suspects: dict[str, set[DayKey]] = {}
+    with Stores(settings) as stores:
+        _catch_up(settings)
+        for users in stores.user_ranges(USERS_AT_A_TIME):
+            cells, found = _compare(stores, users)
+            report.cells += cells
+            suspects |= {user: set() for user, _ in found}
+        for day in stores.days_only_in_redis():  # it alone cannot be read by ranges
+            suspects.setdefault(day[0], set()).add(day)
+        for _ in range(LOOKS_AGAIN):
+            if suspects:
+                _catch_up(settings)
+            again = {user: _compare(stores, Range.of(user), days)[1] for user, days in sorted(suspects.items())}
+            suspects = {user: suspects[user] for user, found in again.items() if found}
+            report.mismatches = [line for found in again.values() for _, line in found]
+    return report
+
+
+def _catch_up(settings: Settings) -> None:
+    waiting.until_visible(settings.address("kafka"), list(sinking.groups().values()), _WAIT_S)
+
+
+def _compare(stores: Stores, users: Range, more: Collection[DayKey] = ()) -> tuple[int, list[tuple[str, str]]]:
+    """How many days these users have, and (user, line) of everything that differs. `more`: days to look at as well."""
+    expected = recompute(stores.entities(users), stores.events(users))
+    held = {"postgres": stores.postgres(users), "clickhouse": stores.clickhouse(users)}
+    days = sorted(set(expected.rows).union(more, *held.values()))
+    held["redis"] = stores.redis(days)
+    lines = [
+        (hole.split(" ", 1)[0], f"{hole}: its winner is in events, but not in entities") for hole in expected.holes
+    ]
+    for day in days:
+        lines += [(day[0], line) for line in _lines(day, expected, held, stores.redis_ttl_ms)]
+    return len(days), lines
+
+
+def _lines(
+    day: DayKey, expected: Recomputed, held: Mapping[str, Mapping[DayKey, dict[str, object]]], ttl_ms: int
+) -> Iterator[str]:
+    want = expected.rows.get(day)
+    wrong: dict[str, Collection[str]] = {}
+    for store, rows in held.items():
+        if store == "redis" and day not in rows and _expired(expected.received_ms.get(day), ttl_ms):
+            continue
+        wrong[store] = differences(want, rows.get(day), _FIELDS)
+    for column, name in _FIELDS:
+        if bad := [store for store, columns in wrong.items() if column in columns]:
+            should = None if want is None else getattr(want, name)
+            values = ", ".join(f"{store} {held[store].get(day, {}).get(column)!r}" for store in bad)
+            yield f"{day[0]} {day[1]} {column}: events {should!r}, {values}"
+
+
+def _expired(received_ms: int | None, ttl_ms: int) -> bool:
+    """Whether a row that old may be gone from Redis by itself."""
+    return received_ms is None or time.time() * 1000 - received_ms > ttl_ms
