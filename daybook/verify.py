@@ -65,7 +65,7 @@ def _compare(stores: Stores, users: Range, more: Collection[DayKey] = ()) -> tup
     days = sorted(set(expected.rows).union(more, *held.values()))
     held["redis"] = stores.redis(days)
     lines = [
-        (hole.split(" ", 1)[0], f"{hole}: its winner is in events, but not in entities") for hole in expected.holes
+        (user, f"{user} {entity}: its winner is in events, but not in entities") for user, entity in expected.holes
     ]
     for day in days:
         lines += [(day[0], line) for line in _lines(day, expected, held, stores.redis_ttl_ms)]
