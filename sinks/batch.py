@@ -23,6 +23,9 @@ class EventRow(NamedTuple):
     received_ms: int
     raw: bytes
     event: Event
+    ms: int
+    offset_min: int | None
+    """The event's time, read."""
 
 
 class EntityRow(NamedTuple):

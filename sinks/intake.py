@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from schemas import topics
-from schemas.codec import Rejected, decode
+from schemas.codec import Rejected, reader
 from schemas.ledger import split_key, unpack_winner
 from schemas.positions import decode_position, is_position
 from schemas.rows import RejectedRow, decode_daily, decode_rejected
@@ -74,26 +74,27 @@ def _rejected(into: Taken, topic: str, partition: int, records: Iterable[Record]
 
 
 def _events(into: Taken, topic: str, partition: int, records: Iterable[Record]) -> None:
-    rows = into.batch.events
+    rows, read = into.batch.events, reader(topic)
     for record in records:
-        event = decode(record.value, family=topic, received_ms=record.timestamp)
-        if isinstance(event, Rejected):
-            rejected = event
-        elif record.key != event.subject.encode():
-            rejected = Rejected(KEY_RULE, "$.subject")
-        else:
-            rows.append(EventRow(topic, partition, record.offset, record.timestamp, record.value or b"", event))
+        raw, received_ms = record.value, record.timestamp
+        got = read(raw, received_ms)
+        if isinstance(got, Rejected):
+            rejected = got
+        elif record.key == got[0].subject.encode():
+            rows.append(EventRow(topic, partition, record.offset, received_ms, raw or b"", *got))
             continue
+        else:
+            rejected = Rejected(KEY_RULE, "$.subject")
         if topic == topics.VIEWS.name:  # the daily stream files the others
             into.refused_views.append(
                 RejectedRow(
                     topic,
                     partition,
                     record.offset,
-                    record.timestamp,
+                    received_ms,
                     rejected.reason,
                     rejected.path,
-                    record.value,
+                    raw,
                     record.key,
                 )
             )

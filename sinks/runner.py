@@ -1,8 +1,7 @@
-"""The consumer loop of a sink: read committed, gather, write, then commit. Nothing is committed before it is stored.
+"""The consumer loop of a sink: gather, write, then commit. Nothing is committed before it is stored.
 
-What is committed is the position, not the last row: markers that end transactions count as read, so that an idle
-partition comes to its end too. While a store is away the same batch waits for it, and the group keeps its member:
-heartbeats run beside the loop.
+While one batch is being written the next is gathered. While a store is away the same batch waits for it, and the group
+keeps its member: heartbeats run beside the loop.
 """
 
 from __future__ import annotations
@@ -10,57 +9,33 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from random import Random
-from typing import Any, TypeVar
+from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import KafkaError
 
-from schemas.rows import encode_row, rejected_key
-from schemas.topics import GENERATION, REJECTED
+from schemas.topics import GENERATION
 from sinks import aside
-from sinks.base import Behind, Retry, Sink, Stop
+from sinks.base import Behind, Sink
+from sinks.filing import Filing
 from sinks.intake import Taken, take
-from sinks.patience import delays
-from sinks.start import start
+from sinks.patience import Patience
+from sinks.source import Moved, Source
 from sinks.tally import Tally
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 _POLL_S = 0.25
-_HEARTBEAT_S = 5.0
+_LOOK_S = 5.0
 """How often an idle store is written an empty batch, by which it notices that it was emptied."""
-_WRITE_TIMEOUT_S = 120.0
 _START_PATIENCE_S = 60.0
 _SLOW_S = 2.0
-_KAFKA_TIMEOUT_S = 30.0
 
 
 def group_of(role: str) -> str:
     """Consumer group of a sink: a new generation reads its topics from the beginning (DESIGN §8 rule 11)."""
     return f"daybook-sink-{role}-g{GENERATION}"
-
-
-class _Moved(Exception):
-    """The assignment changed: what was gathered and not stored belongs to whoever owns the partitions now."""
-
-
-class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Counts assignments, so that nothing gathered under one is committed under another."""
-
-    def __init__(self) -> None:
-        self.number = 0
-        self.made = False
-
-    def on_partitions_revoked(self, revoked: object) -> None:
-        self.number += 1
-
-    def on_partitions_assigned(self, assigned: object) -> None:
-        self.number += 1
-        self.made = True
 
 
 async def run_sink(
@@ -74,229 +49,140 @@ async def run_sink(
 ) -> None:
     """Keep the store up to date until `stop` is set; then finish the batch, commit and leave the group.
 
-    `on_ready` is called when the first partitions are assigned (or there are none for this member). `instance_id`
-    makes it a static member: a restart within the session timeout moves no partitions. Raises Stop with one line when
-    going on would lose data or can never work.
+    `kafka`: host:port. `on_ready` is called once, when partitions are assigned and reading begins. `instance_id` makes
+    it a static member of the group. Raises Stop with one line when going on would lose data or can never work, and
+    when the store cannot be reached for a minute at the start; later it waits for the store without end.
     """
-    loop = _Loop(sink, kafka, group or group_of(sink.role), instance_id, stop)
+    source = Source(kafka, group or group_of(sink.role), sink.role, sink.topics, instance_id)
+    filing = Filing(kafka)
+    loop = _Loop(sink, source, filing, stop)
     try:
         await loop.run(on_ready)
     finally:
-        await loop.close()
+        leave: tuple[Callable[[], Awaitable[None]], ...] = (loop.close, source.close, sink.close, filing.close)
+        for each in leave:
+            try:
+                await asyncio.wait_for(each(), 10)
+            except (TimeoutError, KafkaError, OSError) as why:
+                log.warning("%s: leaving: %s", sink.role, why or type(why).__name__)
 
 
 class _Loop:
-    def __init__(self, sink: Sink, kafka: str, group: str, instance_id: str | None, stop: asyncio.Event) -> None:
-        self._sink, self._kafka, self._group, self._stop = sink, kafka, group, stop
-        self._random = Random()
+    def __init__(self, sink: Sink, source: Source, filing: Filing, stop: asyncio.Event) -> None:
+        self._sink, self._source, self._filing, self._stop = sink, source, filing, stop
+        self._patience = Patience(sink.role, stop)
         self._tally = Tally(sink.role)
-        self._assignment = _Assignment()
-        self._settled = -1
         self._gathered = Taken()
-        self._reached: dict[TopicPartition, int] = {}
-        self._committed: dict[TopicPartition, int] = {}
-        self._written_at = self._looked_at = 0.0
-        self._producer: AIOKafkaProducer | None = None
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=kafka,
-            group_id=group,
-            group_instance_id=instance_id,
-            client_id=f"daybook-sink-{sink.role}",
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            auto_offset_reset="none",  # `start` decides, and says so when Kafka threw away what was not stored
-            session_timeout_ms=6_000,
-            heartbeat_interval_ms=2_000,
-            max_poll_interval_ms=2**31 - 1,  # a store may be away for days; a hung process sends no heartbeats either
-            max_partition_fetch_bytes=4 << 20,
-            fetch_max_wait_ms=100,
-        )
+        self._writing: asyncio.Task[bool] | None = None
+        self._wrote_at = self._looked_at = 0.0
 
     async def run(self, on_ready: Callable[[], None]) -> None:
-        await self._patiently(self._sink.open, give_up_after_s=_START_PATIENCE_S)
+        await self._patience.until_done(self._sink.open, give_up_after_s=_START_PATIENCE_S)
         if self._stop.is_set():
             return
-        await self._connect()
+        await self._source.open()
         ready = False
         while not self._stop.is_set():
             try:
-                await self._gather()
-                if not ready and self._assignment.made:
-                    ready = True
-                    on_ready()
-                if self._due():
-                    await self._flush()
-            except _Moved:
-                await self._settle()
-            except (NoOffsetForPartitionError, OffsetOutOfRangeError, IllegalStateError):
+                await self._turn()
+            except Moved:
                 await self._settle()
             except Behind as why:
                 log.warning("%s: %s: reading again", self._sink.role, why)
                 await self._settle()
-            except KafkaError as why:
-                if not why.retriable:
-                    raise Stop(f"Kafka at {self._kafka}: {why}") from why
-                log.warning("%s: Kafka at %s: %s", self._sink.role, self._kafka, why)
-                await self._rest(_POLL_S)
-            self._tally.say_if_due()
-        if self._settled == self._assignment.number:
-            with suppress(_Moved, Behind):  # the next owner stores it
-                await self._flush()
+            if not ready and self._source.is_ready:
+                ready = True
+                on_ready()
+            self._tally.say_if_due(self._patience.retries)
+        with suppress(Moved, Behind):  # then the next owner stores it
+            if await self._written():
+                await self._flush(self._gathered, dict(self._source.reached))
 
     async def close(self) -> None:
-        for end in (self._consumer.stop, self._sink.close, *([self._producer.stop] if self._producer else [])):
-            try:
-                await asyncio.wait_for(end(), 10)
-            except (TimeoutError, KafkaError, OSError) as why:
-                log.warning("%s: leaving: %s", self._sink.role, why)
-        self._tally.say()
+        if self._writing is not None:
+            self._writing.cancel()
+            await asyncio.wait([self._writing])
+        self._tally.say(self._patience.retries)
 
-    async def _connect(self) -> None:
-        try:
-            await self._consumer.start()
-        except KafkaError as why:
-            raise Stop(f"Kafka at {self._kafka} cannot be reached: {why}") from why
-        known = await self._consumer.topics()
-        if missing := sorted(set(self._sink.topics) - known):
-            raise Stop(f"Kafka at {self._kafka} has no topic {missing[0]}: run daybook migrate")
-        self._consumer.subscribe(self._sink.topics, listener=self._assignment)
+    async def _turn(self) -> None:
+        """Gather a little; end the write that runs and begin the next, where it is time."""
+        await self._gather()
+        if self._writing is not None and (self._writing.done() or self._is_full):
+            if not self._writing.done():
+                await asyncio.wait([self._writing], timeout=_POLL_S)
+            if self._writing.done():
+                await self._written()
+        if self._writing is None and self._is_due and not self._stop.is_set():
+            self._writing = asyncio.create_task(self._flush(self._gathered, dict(self._source.reached)))
+            self._gathered = Taken()
+
+    async def _written(self) -> bool:
+        """Whether all that was begun to be written is stored; raises what the write raised."""
+        writing, self._writing = self._writing, None
+        return await writing if writing is not None else True
 
     async def _settle(self) -> None:
-        """Begin anew with what is assigned now: every partition is set to where the store and the group left it."""
-        self._gathered, self._reached, self._committed = Taken(), {}, {}
-        number, tps = self._assignment.number, sorted(self._consumer.assignment())
-        try:
-            async with asyncio.timeout(_KAFKA_TIMEOUT_S):
-                committed = dict(zip(tps, await asyncio.gather(*map(self._consumer.committed, tps)), strict=True))
-                begin = await self._consumer.beginning_offsets(tps) if tps else {}
-                end = await self._consumer.end_offsets(tps) if tps else {}
-            known = {(tp.topic, tp.partition): at or 0 for tp, at in committed.items()}
-            resume = await self._patiently(lambda: self._sink.resume(known)) or {}
-            for tp in tps:
-                wish = resume.get((tp.topic, tp.partition))
-                first = start(*tp, committed=committed[tp], resume=wish, begin=begin[tp], end=end[tp])
-                if first.lost:
-                    log.error("%s: %s/%d: Kafka expired %d records unread", self._sink.role, *tp, first.lost)
-                self._consumer.seek(tp, first.offset)
-                self._reached[tp] = first.offset
-                if committed[tp] is not None:
-                    self._committed[tp] = committed[tp]
-        except (IllegalStateError, KafkaError, TimeoutError) as why:
-            log.warning("%s: partitions are not settled yet: %s", self._sink.role, why or type(why).__name__)
-            await self._rest(_POLL_S)
-            return
-        self._settled = number
+        """Begin anew with what is assigned now; what was gathered and not stored will be read again."""
+        with suppress(Moved, Behind):
+            await self._written()
+        self._gathered = Taken()
+        await self._source.settle(lambda places: self._patience.until_done(lambda: self._sink.resume(places)))
 
     async def _gather(self) -> None:
-        """Add to what is gathered what Kafka has now; waits a little while there is nothing."""
-        if not self._consumer.assignment():
-            await self._rest(_POLL_S)
-        room = self._sink.rows_per_write - self._gathered.records
-        wait_s = _POLL_S if not self._gathered.records else max(0.0, min(_POLL_S, self._linger_left()))
-        try:
-            async with asyncio.timeout(_POLL_S + 2.0):  # it waits without end for an assignment
-                fetched = await self._consumer.getmany(timeout_ms=int(wait_s * 1000), max_records=max(1, room))
-        except TimeoutError:
+        """Add what Kafka has now; wait a little while there is nothing."""
+        if self._is_full:
             return
-        if self._assignment.number != self._settled:
-            raise _Moved
+        wait_s = _POLL_S
+        if self._gathered.records:
+            wait_s = 0.0 if self._writing else min(_POLL_S, max(0.0, self._linger_left))
+        fetched = await self._source.fetch(wait_s, self._sink.rows_per_write - self._gathered.records)
         for tp, records in fetched.items():
             take(self._gathered, tp.topic, tp.partition, records)
             self._gathered.records += len(records)
-        for tp in self._consumer.assignment():
-            self._reached[tp] = await self._consumer.position(tp)
+        if not fetched and self._writing is not None and self._gathered.records:
+            await asyncio.wait([self._writing], timeout=min(_POLL_S, 0.01))
 
+    @property
+    def _is_full(self) -> bool:
+        return self._gathered.records >= self._sink.rows_per_write
+
+    @property
     def _linger_left(self) -> float:
-        return self._written_at + self._sink.linger_s - time.monotonic()
+        return self._wrote_at + self._sink.linger_s - time.monotonic()
 
-    def _due(self) -> bool:
+    @property
+    def _is_due(self) -> bool:
         if self._gathered.records:
-            return self._gathered.records >= self._sink.rows_per_write or self._linger_left() <= 0
-        moved = self._reached != self._committed
-        return moved or time.monotonic() - self._looked_at > _HEARTBEAT_S
+            return self._is_full or self._linger_left <= 0
+        return self._source.has_moved or time.monotonic() - self._looked_at > _LOOK_S
 
-    async def _flush(self) -> None:
-        """Store what is gathered, then commit how far that goes."""
-        gathered, reached = self._gathered, dict(self._reached)
-        batch = gathered.batch
-        batch.through = {(tp.topic, tp.partition): offset for tp, offset in reached.items()}
+    async def _flush(self, gathered: Taken, reached: dict[tuple[str, int], int]) -> bool:
+        """Store what was gathered, then commit how far that goes. False if told to stop while the store was away."""
+        batch, batch.through = gathered.batch, reached
         began = time.monotonic()
-        refused = await self._patiently(lambda: aside.write(self._sink, batch))
-        if refused is None or await self._patiently(lambda: self._file(gathered)) is None:
-            return  # told to stop while the store was away: the next worker writes it
-        self._gathered = Taken()
+
+        async def store() -> list[tuple[Any, Any]]:
+            refused = await aside.write(self._sink, batch)
+            await self._filing.file(gathered.refused_views)
+            return refused
+
+        refused = await self._patience.until_done(store)
+        if refused is None:
+            return False
         self._looked_at = time.monotonic()
         if gathered.records:
-            self._written_at = self._looked_at
-        for row, why in refused:
-            log.error("%s refused a row, which is set aside: %s: %s", self._sink.role, _name(row), why)
-        for bad in gathered.unreadable:
-            log.error("%s: unreadable, set aside: %s/%d@%d key %r: %s", self._sink.role, *bad)
-        took = self._looked_at - began
-        self._tally.add(gathered, len(refused), took)
-        log.log(
-            logging.INFO if took > _SLOW_S else logging.DEBUG,
-            "%s stored %d rows of %d records in %.0f ms",
-            *(self._sink.role, len(batch), gathered.records, took * 1000),
-        )
-        await self._commit(reached)
-
-    async def _commit(self, reached: Mapping[TopicPartition, int]) -> None:
-        if self._assignment.number != self._settled:
-            raise _Moved
-        moved = {tp: offset for tp, offset in reached.items() if self._committed.get(tp) != offset}
-        if not moved:
-            return
-        try:
-            async with asyncio.timeout(_KAFKA_TIMEOUT_S):
-                await self._consumer.commit(moved)
-        except IllegalStateError as why:
-            raise _Moved from why
-        except (KafkaError, TimeoutError) as why:  # a later commit says it too
-            log.warning("%s: commit failed: %s", self._sink.role, why or type(why).__name__)
-            await self._rest(_POLL_S)
-            return
-        self._committed |= moved
-
-    async def _file(self, gathered: Taken) -> bool:
-        """Put refused views on the topic `rejected`; twice is once, because place is identity."""
-        if not gathered.refused_views:
-            return True
-        try:
-            if self._producer is None:
-                producer = AIOKafkaProducer(bootstrap_servers=self._kafka, acks="all", enable_idempotence=True)
-                await producer.start()
-                self._producer = producer
-            rows = gathered.refused_views
-            sent = [await self._producer.send(REJECTED.name, encode_row(row), rejected_key(row)) for row in rows]
-            await asyncio.gather(*sent)
-        except KafkaError as why:
-            raise Retry(f"Kafka at {self._kafka} takes no refused views: {why}") from why
+            self._wrote_at = self._looked_at
+        self._report(gathered, refused, self._looked_at - began)
+        await self._source.commit(reached)
         return True
 
-    async def _patiently(self, act: Callable[[], Awaitable[T]], give_up_after_s: float | None = None) -> T | None:
-        """Do it, again and again while the store is away; None if told to stop before it was done."""
-        began = time.monotonic()
-        for delay in delays(self._random):
-            try:
-                async with asyncio.timeout(_WRITE_TIMEOUT_S):
-                    return await act()
-            except (Retry, TimeoutError) as why:
-                reason = str(why) or f"{self._sink.role} did not answer within {_WRITE_TIMEOUT_S:g} s"
-                if give_up_after_s is not None and time.monotonic() - began > give_up_after_s:
-                    raise Stop(reason) from why
-                log.warning("%s: %s: trying again in %.1f s", self._sink.role, reason, delay)
-                self._tally.retries += 1
-            await self._rest(delay)
-            if self._stop.is_set():
-                return None
-        raise AssertionError("delays do not end")
-
-    async def _rest(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), seconds)
-
-
-def _name(row: Any) -> str:
-    text = repr(row)
-    return text if len(text) <= 300 else f"{text[:300]}…"
+    def _report(self, gathered: Taken, refused: list[tuple[Any, Any]], took_s: float) -> None:
+        role = self._sink.role
+        for row, why in refused:
+            log.error("%s refused a row, which is set aside: %.300r: %s", role, row, why)
+        for bad in gathered.unreadable:
+            log.error("%s: unreadable, set aside: %s/%d@%d key %r: %s", role, *bad)
+        self._tally.add(gathered, len(refused), took_s)
+        level = logging.INFO if took_s > _SLOW_S else logging.DEBUG
+        rows, records = len(gathered.batch), gathered.records
+        log.log(level, "%s stored %d rows of %d records in %.0f ms", role, rows, records, took_s * 1000)

@@ -20,7 +20,7 @@ class Tally:
 
     def _reset(self) -> None:
         self._since = time.monotonic()
-        self.records = self.rows = self.writes = self.retries = self.aside = 0
+        self.records = self.rows = self.writes = self.aside = 0
         self.writing_s = 0.0
 
     def add(self, taken: Taken, refused: int, took_s: float) -> None:
@@ -33,17 +33,17 @@ class Tally:
         self.aside += refused + len(taken.unreadable)
         self.writing_s += took_s
 
-    def say_if_due(self) -> None:
+    def say_if_due(self, retries: int) -> None:
         if time.monotonic() - self._since >= _EVERY_S:
-            self.say()
+            self.say(retries)
 
-    def say(self) -> None:
-        """One line, if anything happened."""
-        if self.records or self.retries or self.aside:
+    def say(self, retries: int) -> None:
+        """One line, if anything happened; `retries` since the start."""
+        if self.records or self.aside:
             seconds = time.monotonic() - self._since
             log.info(
                 "%s: %d records, %d rows in %d writes, %.0f rows/s, %.0f %% of it writing, %d retries, %d set aside",
                 *(self._role, self.records, self.rows, self.writes, self.rows / seconds),
-                *(100 * self.writing_s / seconds, self.retries, self.aside),
+                *(100 * self.writing_s / seconds, retries, self.aside),
             )
         self._reset()

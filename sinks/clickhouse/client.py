@@ -9,20 +9,39 @@ from urllib.parse import unquote, urlsplit
 
 import clickhouse_connect
 
+from sinks.address import shown
+from sinks.base import Stop
+from sinks.clickhouse.retry import judge
+
+
+async def connect(url: str) -> Any:
+    """An asynchronous client; `url` is http(s)://user:password@host:port/database. Raises what `judge` says."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Stop(f"{shown('ClickHouse', url)}: expected a URL as http://user:password@host:port/database")
+    try:
+        return await clickhouse_connect.get_async_client(
+            interface=parts.scheme,
+            host=parts.hostname,
+            port=parts.port or (8443 if parts.scheme == "https" else 8123),
+            username=unquote(parts.username or "default"),
+            password=unquote(parts.password or ""),
+            database=parts.path.strip("/") or "default",
+            autogenerate_session_id=False,
+            connect_timeout=5,
+            send_receive_timeout=100,
+        )
+    except Exception as why:  # the client lets errors of the operating system and of HTTP through
+        raise judge(why, shown("ClickHouse", url)) from why
+
 
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Any]:
-    parts = urlsplit(url)
-    client = await clickhouse_connect.get_async_client(
-        interface=parts.scheme,
-        host=parts.hostname,
-        port=parts.port,
-        username=unquote(parts.username or "default"),
-        password=unquote(parts.password or ""),
-        database=parts.path.strip("/") or "default",
-        autogenerate_session_id=False,
-    )
+    """A client for a while. Errors inside are raised as what `judge` says."""
+    client = await connect(url)
     try:
         yield client
+    except Exception as why:
+        raise why if isinstance(why, Stop) else judge(why, shown("ClickHouse", url)) from why
     finally:
         await client.close()

@@ -1,0 +1,170 @@
+"""What a sink reads: the consumer of its group, with positions that mean "all before this is stored".
+
+Positions count, not rows: markers that end transactions are passed too, so an idle partition comes to its end.
+Everything is tied to one assignment: what was read under it is never committed under the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+
+from sinks.base import Stop
+from sinks.batch import Place
+from sinks.start import start
+
+log = logging.getLogger(__name__)
+
+_TIMEOUT_S = 30.0
+
+Fetched = Mapping[TopicPartition, list[Any]]
+Resume = Callable[[Mapping[Place, int]], Awaitable[Mapping[Place, int] | None]]
+
+
+class Moved(Exception):
+    """The assignment changed: what was read and is not stored yet belongs to whoever owns the partitions now."""
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Counts assignments."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.made = False
+
+    def on_partitions_revoked(self, revoked: object) -> None:
+        self.number += 1
+
+    def on_partitions_assigned(self, assigned: object) -> None:
+        self.number += 1
+        self.made = True
+
+
+class Source:
+    """The topics of one sink, read committed."""
+
+    def __init__(self, kafka: str, group: str, role: str, topics: Iterable[str], instance_id: str | None) -> None:
+        """`instance_id` makes it a static member: a restart within the session timeout moves no partitions."""
+        self._kafka, self._role, self._topics = kafka, role, tuple(topics)
+        self._listener = _Listener()
+        self._settled = -1
+        self._committed: dict[TopicPartition, int] = {}
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=kafka,
+            group_id=group,
+            group_instance_id=instance_id,
+            client_id=f"daybook-sink-{role}",
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="none",  # `settle` decides, and says so when Kafka threw away what was not stored
+            session_timeout_ms=6_000,
+            heartbeat_interval_ms=2_000,
+            max_poll_interval_ms=2**31 - 1,  # a store may be away for days; a hung process sends no heartbeats either
+            max_partition_fetch_bytes=4 << 20,
+            fetch_max_wait_ms=100,
+        )
+        self.reached: dict[Place, int] = {}
+        """The next offset to read, of every partition."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether partitions were assigned and set to where reading goes on; there may be none for this member."""
+        return self._listener.made and self._settled == self._listener.number
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether positions have changed since the last commit."""
+        return any(self._committed.get(TopicPartition(*place)) != at for place, at in self.reached.items())
+
+    async def open(self) -> None:
+        """Join the group. Raises Stop if Kafka or a topic is not there."""
+        try:
+            await self._consumer.start()
+            known = await self._consumer.topics()
+        except (KafkaError, OSError) as why:
+            raise Stop(f"Kafka at {self._kafka} cannot be reached: {why}") from why
+        if missing := sorted(set(self._topics) - known):
+            raise Stop(f"Kafka at {self._kafka} has no topic {missing[0]}: run daybook migrate")
+        self._consumer.subscribe(self._topics, listener=self._listener)
+
+    async def close(self) -> None:
+        """Leave the group."""
+        await self._consumer.stop()
+
+    async def settle(self, resume: Resume) -> None:
+        """Begin anew with what is assigned now: every partition is set to where group and store left it.
+
+        If Kafka does not answer, nothing is settled and `fetch` raises Moved again. Raises Stop as `sinks.start` says.
+        """
+        self._settled, self.reached, self._committed = -1, {}, {}
+        number, tps = self._listener.number, sorted(self._consumer.assignment())
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                committed = dict(zip(tps, await asyncio.gather(*map(self._consumer.committed, tps)), strict=True))
+                begin = await self._consumer.beginning_offsets(tps) if tps else {}
+                end = await self._consumer.end_offsets(tps) if tps else {}
+            wishes = await resume({(tp.topic, tp.partition): at or 0 for tp, at in committed.items()})
+            if wishes is None:
+                return
+            for tp in tps:
+                wish = wishes.get((tp.topic, tp.partition))
+                first = start(*tp, committed=committed[tp], resume=wish, begin=begin[tp], end=end[tp])
+                if first.lost:
+                    log.error("%s: %s/%d: Kafka expired %d records unread", self._role, *tp, first.lost)
+                self._consumer.seek(tp, first.offset)
+                self.reached[tp.topic, tp.partition] = first.offset
+                if committed[tp] is not None:
+                    self._committed[tp] = committed[tp]
+        except (IllegalStateError, KafkaError, TimeoutError) as why:
+            log.warning("%s: partitions are not settled yet: %s", self._role, why or type(why).__name__)
+            return
+        self._settled = number
+
+    async def fetch(self, timeout_s: float, most: int) -> Fetched:
+        """At most so many records; waits for the first. Empty after the timeout, or a little later.
+
+        Raises Moved if `settle` must come first, and Stop for what Kafka will never answer.
+        """
+        try:
+            async with asyncio.timeout(timeout_s + 2.0):  # while a rebalance runs, aiokafka waits without end
+                fetched: Fetched = await self._consumer.getmany(timeout_ms=int(timeout_s * 1000), max_records=most)
+            if self._settled != self._listener.number:
+                raise Moved
+            for tp in self._consumer.assignment():
+                self.reached[tp.topic, tp.partition] = await self._consumer.position(tp)
+            return fetched
+        except (TimeoutError, NoOffsetForPartitionError):  # of before the seek
+            if self._settled != self._listener.number:
+                raise Moved from None
+            return {}
+        except (OffsetOutOfRangeError, IllegalStateError) as why:
+            raise Moved from why
+        except KafkaError as why:
+            if not why.retriable:
+                raise Stop(f"Kafka at {self._kafka}: {why}") from why
+            log.warning("%s: Kafka at %s: %s", self._role, self._kafka, why)
+            await asyncio.sleep(timeout_s)
+            return {}
+
+    async def commit(self, reached: Mapping[Place, int]) -> None:
+        """Commit these positions; a failure is only logged, because a later commit says it too. Raises Moved."""
+        if self._settled != self._listener.number:
+            raise Moved
+        moved = {tp: at for place, at in reached.items() if self._committed.get(tp := TopicPartition(*place)) != at}
+        if not moved:
+            return
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                await self._consumer.commit(moved)
+        except IllegalStateError as why:
+            raise Moved from why
+        except (KafkaError, TimeoutError) as why:
+            log.warning("%s: commit failed: %s", self._role, why or type(why).__name__)
+            await asyncio.sleep(0.1)
+        else:
+            self._committed |= moved
