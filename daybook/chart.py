@@ -48,7 +48,7 @@ def _nights(week: Sequence[Day]) -> int:
     return sum(day.sleep_minutes is not None for day in week) if week else -1
 
 
-def week_lines(week: Sequence[Day], width: int = 30) -> list[str]:
+def week_lines(week: Sequence[Day], width: int = 24) -> list[str]:
     """The week as text, one line a day: steps as a bar, then steps, energy burned, sleep."""
     most = max((day.steps or 0 for day in week), default=0)
     lines = []
@@ -57,5 +57,5 @@ def week_lines(week: Sequence[Day], width: int = 30) -> list[str]:
         kcal = f"{day.calories_kcal:,.0f} kcal" if day.calories_kcal is not None else "–"
         sleep = f"{int(day.sleep_minutes) // 60} h {int(day.sleep_minutes) % 60:02} min" if day.sleep_minutes else "–"
         drawn = f"{bar(day.steps or 0, most, width):<{width}}"
-        lines.append(f"{day.date:%a %d %b}  {drawn}  {steps:>7} steps  {kcal:>10}  {sleep:>10} asleep")
+        lines.append(f"{day.date:%a %d %b}  {drawn}  {steps:>6} steps {kcal:>10} {sleep:>11} asleep")
     return lines

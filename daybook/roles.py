@@ -13,7 +13,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from daybook import kafka, topics, workers
+from daybook import kafka, sinking, topics, workers
 from daybook.errors import Problem
 from daybook.settings import Settings
 from schemas.topics import TOPICS
@@ -29,11 +29,12 @@ def run(role: str, settings: Settings) -> None:
     if role == "all":
         return _run_all(settings)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("aiokafka").setLevel(logging.WARNING)
     with workers.readiness(settings) as ready:
         if role == "streams":
             _stream(settings, ready)
         else:
-            _sink(settings, role, ready)
+            sinking.run(settings, role, ready)
 
 
 def partitions_of(bootstrap: str) -> int:
@@ -63,10 +64,6 @@ def _stream(settings: Settings, ready: Callable[[], None]) -> NoReturn:
 
     app.task(tell)
     run_worker(app)
-
-
-def _sink(settings: Settings, role: str, ready: Callable[[], None]) -> None:
-    raise NotImplementedError
 
 
 def _run_all(settings: Settings) -> None:

@@ -1,10 +1,38 @@
-"""The sinks by role: which consumer group each is, and what it reads."""
+"""The sinks as this installation runs them: one consumer group and one store for each role."""
 
 from __future__ import annotations
 
+import asyncio
+import signal
+from collections.abc import Callable
+
+import sinks
+from daybook.settings import Settings
 from daybook.waiting import Group
 
 
 def groups() -> dict[str, Group]:
-    """Role → its group."""
-    return {}
+    """Role → its consumer group, with the topics that it reads."""
+    from sinks.runner import group_of
+
+    # A sink says itself what it reads; one that is not opened asks nobody.
+    unopened = {role: sinks.build(role, "redis://nowhere") for role in sinks.ROLES}
+    return {role: Group(f"the sink {role}", group_of(role), sink.topics) for role, sink in unopened.items()}
+
+
+def run(settings: Settings, role: str, ready: Callable[[], None]) -> None:
+    """Keep the store of one role up to date until SIGTERM or Ctrl-C; what is under way is finished first.
+
+    Raises sinks.base.Stop, one line, when going on would lose data or can never work.
+    """
+    asyncio.run(_run(settings, role, ready))
+
+
+async def _run(settings: Settings, role: str, ready: Callable[[], None]) -> None:
+    from sinks.runner import run_sink
+
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    sink = sinks.build(role, settings.address(role))
+    await run_sink(sink, settings.address("kafka"), stop=stop, instance_id=settings.name_of(role), on_ready=ready)

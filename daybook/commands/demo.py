@@ -58,7 +58,7 @@ def _show(outcome: Outcome) -> None:
     counters, agreement = outcome.counters, outcome.agreement
     if counters is None or agreement is None:
         return
-    table = Table(title="A month of 33 people, compared with Fitbit's own daily totals", show_header=False)
+    table = Table(title="A month of 33 people beside Fitbit's own totals", show_header=False)
     table.add_column(style="bold")
     table.add_column(justify="right")
     table.add_column()

@@ -219,3 +219,4 @@ def test_a_week_is_one_line_a_day_and_the_longest_bar_fills_the_width() -> None:
     assert "█" * 11 not in lines[1]
     assert "10,000 steps" in lines[0]
     assert "6 h 40 min asleep" in lines[0]
+    assert max(map(len, chart.week_lines(_days("a", [99_999] * 7, nights=7)))) < 80
