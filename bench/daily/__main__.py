@@ -22,9 +22,9 @@ from pathlib import Path
 import confluent_kafka
 import psutil
 
-from bench.daily.events import meal_events
 from bench.daily.worker import PARTITIONS
 from daybook import topics
+from producers.bench_events import meal_events
 from producers.publish import Record, publish_records
 from schemas.codec import decode
 from schemas.positions import decode_position, is_position
