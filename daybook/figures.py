@@ -50,7 +50,9 @@ class Figures:
         import psycopg
 
         self._postgres: psycopg.Connection = psycopg.connect(self._settings.address("postgres"), autocommit=True)
-        self._clickhouse: Client = clickhouse_connect.get_client(dsn=self._settings.address("clickhouse"))
+        self._clickhouse: Client = clickhouse_connect.get_client(
+            dsn=self._settings.address("clickhouse"), autogenerate_session_id=False
+        )
         return self
 
     def __exit__(self, *error: object) -> None:

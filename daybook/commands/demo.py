@@ -62,18 +62,21 @@ def _show(outcome: Outcome) -> None:
     table.add_column(style="bold")
     table.add_column(justify="right")
     table.add_column()
-    accounted = f"{counters.applied:,} applied + {counters.duplicate:,} duplicate + {counters.rejected:,} rejected"
+    applied, moved = f"{counters.applied:,}", f"visible everywhere in {outcome.moving_s:.1f} s"
     rows = (
-        ("events sent", f"{outcome.sent:,}", accounted),
-        ("days, steps equal", f"{agreement.steps_equal} of {agreement.days}", "the source itself supports 775"),
-        ("days, kcal within 13", f"{agreement.calories_close} of {agreement.days}", "the source itself supports 879"),
-        ("days verified", f"{outcome.cells:,}", "recomputed from ClickHouse, compared in all three stores"),
-        ("differences", f"{outcome.mismatches:,}", ""),
+        ("events sent", f"{outcome.sent:,}", "hours, sleeps, weights"),
+        ("  applied", applied, ""),
+        ("  duplicate", f"{counters.duplicate:,}", "rows that the source holds twice"),
+        ("  rejected", f"{counters.rejected:,}", ""),
+        ("days with equal steps", f"{agreement.steps_equal} of {agreement.days}", "775: all that the source supports"),
         (
-            "events a second",
-            f"{outcome.events_per_second:,}",
-            f"sent to visible everywhere in {outcome.moving_s:.1f} s",
+            "days with close kcal",
+            f"{agreement.calories_close} of {agreement.days}",
+            "879: all that the source supports",
         ),
+        ("days verified", f"{outcome.cells:,}", "recomputed, compared in 3 stores"),
+        ("differences", f"{outcome.mismatches:,}", ""),
+        ("events a second", f"{outcome.events_per_second:,}", moved),
     )
     for row in rows:
         table.add_row(*row)
