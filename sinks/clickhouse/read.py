@@ -1,0 +1,57 @@
+"""Daily rows back from ClickHouse, as the stream sent them: through the view that analysts use."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from schemas.rows import DailyRow
+from schemas.tables import DAILY_COLUMNS
+from sinks.clickhouse.client import connected
+
+_NAMES = ", ".join(c.name for c in DAILY_COLUMNS)
+_BY_KEY = f"""
+SELECT {_NAMES} FROM daily_current
+WHERE user_id IN {{users:Array(String)}} AND (user_id, date) IN arrayZip({{users:Array(String)}}, {{dates:Array(Date)}})
+"""
+_ALL = f"SELECT {_NAMES} FROM daily_current ORDER BY user_id, date"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = datetime.resolution * 1000
+_FORMATS = {"Date": "native"}
+
+
+class ClickHouseReader:
+    """Reads on a connection of its own. A row of nulls is no row."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    async def read(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], DailyRow]:
+        """The rows of these users and dates; what is not there is left out."""
+        users, dates = zip(*keys, strict=True)
+        async with connected(self._url) as client:
+            found = await client.query(_BY_KEY, parameters={"users": list(users), "dates": list(dates)})
+        rows = [row(values) for values in found.result_rows]
+        return {(r.user_id, r.date): r for r in rows}
+
+    async def scan(self) -> AsyncIterator[DailyRow]:
+        """All rows by user, in byte order, and date; a block in memory at a time."""
+        async with connected(self._url) as client, await client.query_row_block_stream(_ALL) as stream:
+            async for block in stream:
+                for values in block:
+                    yield row(values)
+
+
+def row(values: Iterable[Any]) -> DailyRow:
+    """A daily row from the columns of the view; empty maps and lists are null."""
+    user_id, day, *rest = values
+    return DailyRow(user_id, day.isoformat(), *map(_value, rest))
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return (value.replace(tzinfo=UTC) - _EPOCH) // _MS
+    if isinstance(value, dict | list | tuple):
+        return (dict(value) if isinstance(value, dict) else list(value)) or None
+    return value

@@ -1,0 +1,59 @@
+"""Daily rows back from PostgreSQL, as the stream sent them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+
+from schemas.rows import DailyRow
+from schemas.tables import DAILY, DAILY_COLUMNS
+from sinks.postgres.encode import array
+
+_NAMES = ", ".join(f"kept.{c.name}" for c in DAILY_COLUMNS)
+_BY_KEY = f"""
+SELECT {_NAMES} FROM {DAILY.postgres} AS kept
+JOIN unnest(%s::text[], %s::date[]) AS wanted (user_id, date) USING (user_id, date)
+WHERE kept.entities IS NOT NULL
+"""
+_ALL = f"SELECT {_NAMES} FROM {DAILY.postgres} AS kept WHERE kept.entities IS NOT NULL ORDER BY user_id, date"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = datetime.resolution * 1000
+
+
+class PostgresReader:
+    """Reads on a connection of its own, as the owner: all users' rows. A row of nulls is no row."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    async def read(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], DailyRow]:
+        """The rows of these users and dates; what is not there is left out."""
+        users, dates = zip(*keys, strict=True)
+        async with await psycopg.AsyncConnection.connect(self._url) as connection:
+            found = await connection.execute(_BY_KEY, (array(users), array(dates)))
+            rows = [row(values) for values in await found.fetchall()]
+        return {(r.user_id, r.date): r for r in rows}
+
+    async def scan(self) -> AsyncIterator[DailyRow]:
+        """All rows by user, in byte order, and date; a few thousand in memory at a time."""
+        async with (
+            await psycopg.AsyncConnection.connect(self._url) as connection,
+            connection.cursor("scan") as cursor,
+        ):
+            cursor.itersize = 5_000
+            await cursor.execute(_ALL)
+            async for values in cursor:
+                yield row(values)
+
+
+def row(values: Iterable[Any]) -> DailyRow:
+    """A daily row from the columns of the table."""
+    user_id, day, *rest = values
+    return DailyRow(user_id, day.isoformat(), *map(_value, rest))
+
+
+def _value(value: Any) -> Any:
+    return (value - _EPOCH) // _MS if isinstance(value, datetime) else value

@@ -1,0 +1,69 @@
+"""Daily rows back from Redis, as the stream sent them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+
+from schemas.rows import DailyRow
+from schemas.tables import DAILY_COLUMNS
+from sinks.redis.encode import key
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = datetime.resolution * 1000
+_SHAPE = re.compile(re.escape(key("\0", "\1")).replace("\0", "(.*)").replace("\1", "([0-9-]{10})"), re.S)
+_KEYS_PER_CALL = 500
+
+
+class RedisReader:
+    """Reads on connections of its own. A row of nulls is no row."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    async def read(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], DailyRow]:
+        """The rows of these users and dates; what is not there, or has expired, is left out."""
+        async with Redis.from_url(self._url, decode_responses=True) as redis:
+            return {(r.user_id, r.date): r for r in await _rows(redis, [key(*each) for each in keys])}
+
+    async def scan(self) -> AsyncIterator[DailyRow]:
+        """All rows in no order; one that changes meanwhile may come twice."""
+        async with Redis.from_url(self._url, decode_responses=True) as redis:
+            some: list[str] = []
+            async for each in redis.scan_iter(match=key("*", "*"), count=1_000):
+                if _SHAPE.fullmatch(each):
+                    some.append(each)
+                if len(some) >= _KEYS_PER_CALL:
+                    for row in await _rows(redis, some):
+                        yield row
+                    some = []
+            for row in await _rows(redis, some):
+                yield row
+
+
+async def _rows(redis: Redis, keys: Iterable[str]) -> list[DailyRow]:
+    pipeline = redis.pipeline(transaction=False)
+    for each in keys:
+        pipeline.hgetall(each)
+    return [row(fields) for fields in await pipeline.execute() if "entities" in fields]
+
+
+def row(fields: Mapping[str, str]) -> DailyRow:
+    """A daily row from the fields of its hash."""
+    values: list[Any] = [_value(c.name, c.type, fields[c.name]) if c.name in fields else None for c in DAILY_COLUMNS]
+    return DailyRow(*values)
+
+
+def _value(name: str, tp: object, text: str) -> Any:
+    if name.endswith("_at"):
+        return (datetime.fromisoformat(text) - _EPOCH) // _MS
+    if tp is str:
+        return text
+    if tp is float or tp is int:
+        return tp(text)
+    return msgspec.json.decode(text)
