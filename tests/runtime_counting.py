@@ -1,5 +1,6 @@
 """A worker process for the runtime's tests: counts records per key. ``python runtime_counting.py '{"kafka": ...}'``
 
+
 The state of a key is its count; a row is the count and the version. A value that starts with POISON makes the fold
 raise; CLUMSY makes it raise only twice.
 """
@@ -91,6 +92,9 @@ def without_fence() -> None:
 
     ChunkTable._new_producer = unfenced  # type: ignore[method-assign]
 
+
+if "RUNTIME_COUNTING" in os.environ:  # for `faust -A runtime_counting worker`
+    app = build(json.loads(os.environ["RUNTIME_COUNTING"]))
 
 if __name__ == "__main__":
     given = json.loads(sys.argv[1])

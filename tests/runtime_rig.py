@@ -202,13 +202,18 @@ class Worker:
 
     def __init__(self, config: dict[str, Any], log: Path) -> None:
         self.log = log
+        command, environment = [str(COUNTING), json.dumps(config)], {}
+        if config.get("by_faust"):
+            command = ["-m", "faust", "-A", COUNTING.stem, "worker", "--loglevel", "info"]
+            environment = {"RUNTIME_COUNTING": json.dumps(config), "F_DATADIR": str(log.parent)}
         with log.open("wb") as out:
             self.process = subprocess.Popen(
-                [sys.executable, str(COUNTING), json.dumps(config)],
+                [sys.executable, *command],
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": str(COUNTING.parent.parent)},
+                cwd=COUNTING.parent,
+                env={**os.environ, **environment, "PYTHONPATH": f"{COUNTING.parent.parent}:{COUNTING.parent}"},
             )
 
     def text(self) -> str:

@@ -26,6 +26,8 @@ class Fence:
         self._new_producer = new_producer
         self._topics = topics
         self._producers: dict[int, FencedProducer] = {}
+        self._taking = asyncio.Lock()
+        """A take that a rebalance interrupts ends before the next begins: ours must not refuse each other."""
 
     def producer(self, partition: int) -> FencedProducer:
         """Return the producer of an owned partition."""
@@ -33,17 +35,18 @@ class Fence:
 
     async def take(self, partitions: Iterable[int]) -> None:
         """Start a new producer for every partition, also for those that we had: others may have been there since."""
-        await self.release()
-        async with asyncio.TaskGroup() as group:
-            for partition in partitions:
-                group.create_task(self._take(partition))
+        async with self._taking:
+            await self.release()
+            async with asyncio.TaskGroup() as group:
+                for partition in partitions:
+                    group.create_task(self._take(partition))
 
     async def _take(self, partition: int) -> None:
         producer = self._new_producer(partition)
         try:
             await producer.start(self._topics)
         except BaseException:
-            await producer.stop()
+            await asyncio.wait_for(producer.stop(), CLOSE_WITHIN_S)
             raise
         self._producers[partition] = producer
 

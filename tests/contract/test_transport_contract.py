@@ -22,10 +22,11 @@ import faust.topics
 import mode
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.producer.transaction_manager import TransactionManager
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
-from faust.app.base import App
+from faust.app.base import App, BootStrategy
 from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 from faust.transport.consumer import Consumer, ThreadDelegateConsumer
@@ -56,6 +57,8 @@ STUDIED: dict[str, dict[Callable[..., Any], str]] = {
         SubscriptionState.fetch_context: "88fca759b6e7",
         driver.AIOKafkaConsumerThread._fetch_records: "9e7369fc572d",
         driver.AIOKafkaConsumerThread._create_worker_consumer: "c179c0bdb975",
+        driver.AIOKafkaConsumerThread._commit: "78c931ecfa8d",
+        GroupCoordinator.check_errors: "c67ee34a37d9",
         driver.AIOKafkaConsumerThread.getmany: "1b1c58046a9b",
         driver.AIOKafkaConsumerThread._seek_wait: "98f8aa716db2",
     },
@@ -117,6 +120,8 @@ STUDIED: dict[str, dict[Callable[..., Any], str]] = {
         accumulator.BatchBuilder.record_count: "f96629dde6e6",
     },
     "app.py": {
+        BootStrategy._should_enable_web: "5b764f27df2b",
+        mode.Worker._sentinel_task: "3c41d4f6f5c3",
         App._crash: "023e36034cd9",
         App._on_agent_error: "85c4398d6373",
         App._create_directories: "11b6b0b79e31",
@@ -165,6 +170,10 @@ def test_the_consumer_has_the_settings_that_the_thread_turns() -> None:
     source = inspect.getsource(AIOKafkaConsumer)
     for name in ("_isolation_level", "_fetch_max_wait_ms", "_fetch_min_bytes"):
         assert f"self.{name}" in inspect.getsource(AIOKafkaConsumer.start), f"{name} is not read at start\n{source}"
+
+
+def test_what_fetches_in_the_background_can_be_watched() -> None:
+    assert isinstance(fetcher.Fetcher.error_future, property)
 
 
 def test_the_transaction_coordinator_has_its_name() -> None:

@@ -106,6 +106,9 @@ def test_minutes_of_joins_kills_and_freezes_count_every_record_once(new_job: New
             other = job.worker(f"other{round_ % 2}" if round_ % 3 else None)
             other.wait_ready()
             time.sleep(0.3 * (round_ % 4))
+            if round_ % 3 == 2:
+                assert other.stop() == 0
+                continue
             if round_ % 2:
                 other.freeze()
                 time.sleep(3.0)

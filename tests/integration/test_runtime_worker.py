@@ -60,6 +60,12 @@ def test_an_idle_worker_folds_nothing_and_writes_nothing(new_job: NewJob) -> Non
     assert job.ends(job.changelog) == before
 
 
+def test_fausts_own_command_runs_the_same_worker(new_job: NewJob) -> None:
+    job = new_job()
+    fold_some(job, by_faust=True)
+    job.assert_exact()
+
+
 def test_a_fold_that_stumbles_is_tried_again_in_place(new_job: NewJob) -> None:
     job = new_job()
     job.feed(500)
