@@ -6,12 +6,19 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import clickhouse_connect
 import psycopg
+import pytest
+import redis
 
 from producers import generate, truth
+from producers.publish import publish
 from schemas.tables import DAILY_METRICS
 
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("DAYBOOK_")}
@@ -20,8 +27,8 @@ SESSION_S = 6.0
 """streams/runtime/tuning.py's session time-out: a member that is silent for longer is taken for dead."""
 
 
-def daybook(*words: str, data: Path, timeout: float = 120) -> str:
-    """Run a command to its end; its standard output."""
+def daybook(*words: str, data: Path, timeout: float = 120, fails: bool = False) -> str:
+    """Run a command to its end, which must be the expected one; its standard output."""
     done = subprocess.run(
         [sys.executable, "-m", "daybook", *words, "--data", str(data)],
         capture_output=True,
@@ -29,7 +36,7 @@ def daybook(*words: str, data: Path, timeout: float = 120) -> str:
         timeout=timeout,
         env=CLEAN,
     )
-    assert done.returncode == 0, f"{words}: {done.stdout}\n{done.stderr}"
+    assert done.returncode == int(fails), f"{words}: {done.stdout}\n{done.stderr}"
     return done.stdout
 
 
@@ -41,50 +48,108 @@ def pid_of(role: str, data: Path) -> int:
     raise AssertionError(f"status names no {role}")
 
 
-def test_killed_workers_and_a_zombie_lose_nothing_and_count_nothing_twice(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    daybook("up", "--detach", data=data)
-    second: subprocess.Popen[bytes] | None = None
-    shares = ["--users", "60", "--days", "60", "--seed", "11", "--rate", "2500"]
-    sender = subprocess.Popen(
-        [sys.executable, "-m", "daybook", "generate", *shares, "--data", str(data)],
-        stdout=subprocess.DEVNULL,
-        env=CLEAN,
-    )
+def paced(calm: threading.Event) -> Iterator[bytes]:
+    """The population's events, some hundred a second as long as there is trouble, then as fast as they go."""
+    for event in generate.events(**POPULATION):
+        if not calm.is_set():
+            time.sleep(0.0015)
+        yield event
+
+
+def address(server: str, data: Path) -> str:
+    lines = dict(line.split("=", 1) for line in daybook("env", data=data).splitlines())
+    return lines[f"DAYBOOK_{server.upper()}"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A data folder in which everything runs."""
+    folder = tmp_path_factory.mktemp("kills") / "data"
     try:
-        for _ in range(3):
-            time.sleep(1.5)
-            os.kill(pid_of("worker-streams", data), signal.SIGKILL)
-            daybook("up", "--detach", data=data)
-        zombie = pid_of("worker-streams", data)
-        time.sleep(1)
-        assert sender.poll() is None, "the faults must fall into the replay"
-        os.kill(zombie, signal.SIGSTOP)
-        second = subprocess.Popen(
-            [sys.executable, "-m", "daybook", "worker", "--role", "streams", "--name", "second", "--data", str(data)],
-            env=CLEAN,
-        )
-        time.sleep(SESSION_S * 1.5)
-        os.kill(zombie, signal.SIGCONT)
-        assert sender.wait(120) == 0
+        daybook("up", "--detach", data=folder)
+        yield folder
+    finally:
+        daybook("down", data=folder)
+
+
+def test_killed_workers_and_a_zombie_lose_nothing_and_count_nothing_twice(data: Path) -> None:
+    calm = threading.Event()
+    second: subprocess.Popen[bytes] | None = None
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            sending = pool.submit(publish, address("kafka", data), paced(calm))
+            try:
+                for _ in range(3):
+                    time.sleep(1.5)
+                    os.kill(pid_of("worker-streams", data), signal.SIGKILL)
+                    daybook("up", "--detach", data=data)
+                zombie = pid_of("worker-streams", data)
+                time.sleep(1)
+                os.kill(zombie, signal.SIGSTOP)
+                name = ["--name", "second"]
+                second = subprocess.Popen(
+                    [sys.executable, "-m", "daybook", "worker", "--role", "streams", *name, "--data", str(data)],
+                    env=CLEAN,
+                )
+                time.sleep(SESSION_S * 1.5)
+                assert not sending.done(), "the faults must fall into the replay"
+                os.kill(zombie, signal.SIGCONT)
+                time.sleep(1)
+            finally:
+                calm.set()
+            sent = sending.result(timeout=60).events
         daybook("up", "--detach", data=data)
         daybook("wait", "--timeout", "90", data=data)
         daybook("verify", data=data)
         assert stored(data) == truth.daily_rows(generate.events(**POPULATION))
+        assert received(data) == sent
     finally:
-        for process in (sender, second):
-            if process is not None and process.poll() is None:
-                process.kill()
-                process.wait()
-        daybook("down", data=data)
+        if second is not None:
+            second.kill()
+            second.wait()
+
+
+def test_verify_names_what_was_changed_behind_its_back(data: Path) -> None:
+    with psycopg.connect(address("postgres", data)) as connection:
+        user, day = connection.execute(
+            "select user_id, date::text from user_metrics_daily where meals_logged > 0 order by 1, 2 limit 1"
+        ).fetchone() or ("", "")
+        connection.execute(
+            "update user_metrics_daily set meals_logged = 99 where user_id = %s and date = %s", (user, day)
+        )
+    with redis.Redis.from_url(address("redis", data)) as store:
+        store.hincrbyfloat(f"daybook:day:{user}:{day}", "energy_kcal", 0.001)
+        store.hset("daybook:day:nobody:2026-03-01", mapping={"version": 1, "entities": 1, "steps": 5})
+        gone = next(key for key in store.scan_iter(f"daybook:day:{user}:*") if day not in key.decode())
+        store.delete(gone)
+    with clickhouse_connect.get_client(dsn=address("clickhouse", data)) as client:
+        columns = "* REPLACE (version + 1 AS version, protein_g + 1 AS protein_g)"
+        client.command(
+            f"INSERT INTO daily SELECT {columns} FROM daily_current WHERE user_id = '{user}' AND date = '{day}'"
+        )
+    lines = daybook("verify", data=data, fails=True).splitlines()
+    told = [line for line in lines if line.startswith(f"{user} {day} ")]
+    assert any("meals_logged" in line and "postgres 99" in line for line in told)
+    assert any("energy_kcal" in line and "redis" in line for line in told)
+    assert any("protein_g" in line and "clickhouse" in line for line in told)
+    assert len(told) == 3
+    assert any(line.startswith("nobody 2026-03-01 steps: events None, redis 5") for line in lines)
+    assert any(line.startswith(f"{user} {gone.decode()[-10:]} ") and "redis None" in line for line in lines)
+
+
+def received(data: Path) -> int:
+    """How many events the ledger's positions account for; each of them adds up."""
+    with clickhouse_connect.get_client(dsn=address("clickhouse", data)) as client:
+        rows = client.query(
+            "SELECT received, applied + duplicate + superseded + rejected FROM positions_current"
+        ).result_rows
+    assert all(received == accounted for received, accounted in rows)
+    return sum(received for received, _ in rows)
 
 
 def stored(data: Path) -> dict[tuple[str, str], dict[str, object]]:
     """What PostgreSQL holds, in the words of producers/truth.py."""
-    url = next(
-        line.partition("=")[2] for line in daybook("env", data=data).splitlines() if line.startswith("DAYBOOK_POSTGRES")
-    )
-    with psycopg.connect(url) as connection:
+    with psycopg.connect(address("postgres", data)) as connection:
         rows = connection.execute(
             f"select user_id, date, {', '.join(DAILY_METRICS)} from user_metrics_daily where entities is not null"
         ).fetchall()
