@@ -20,6 +20,7 @@ from stack.chserver.engine import Engine
 from stack.chserver.errors import ServerError
 
 _GRACE_S = 20.0  # what runs may finish in this time; then its query is stopped
+_KEEP_ALIVE_S = 600.0  # long: a client that finds its pooled connection closed has to send its insert again
 _LONGEST_LINE = 1 << 20  # ClickHouse's http_max_uri_size
 
 
@@ -64,6 +65,8 @@ async def _serve(folder: Path, database: str, account: Account, host: str, port:
             auto_decompress=False,
             handle_signals=False,
             shutdown_timeout=_GRACE_S,
+            keepalive_timeout=_KEEP_ALIVE_S,
+            read_bufsize=1 << 20,
             max_line_size=_LONGEST_LINE,
             max_field_size=_LONGEST_LINE,
         )

@@ -56,7 +56,8 @@ class Asked:
 
 def query_id_of(url: Mapping[str, str], headers: Mapping[str, str]) -> str:
     """The name that the client gives its query, else a fresh one."""
-    return url.get("query_id") or headers.get("X-ClickHouse-Query-Id") or str(uuid.uuid4())
+    given = url.get("query_id") or headers.get("X-ClickHouse-Query-Id") or str(uuid.uuid4())
+    return "".join(sign for sign in given if sign.isprintable())  # it goes back in a header
 
 
 def understand(url: Mapping[str, str], headers: Mapping[str, str], query_id: str, has_files: bool = False) -> Asked:
@@ -64,12 +65,15 @@ def understand(url: Mapping[str, str], headers: Mapping[str, str], query_id: str
     for name in ("compress", "decompress"):
         if _flag(url, name):
             raise ServerError(Code.NOT_IMPLEMENTED, f"{name}=1 is not supported here: use the HTTP content codings")
+    format = headers.get("X-ClickHouse-Format") or url.get("default_format") or "TabSeparated"
+    if not format.isidentifier():
+        raise ServerError(Code.UNKNOWN_FORMAT, f"Unknown format {format}")
     others = {k: v for k, v in url.items() if k not in _RESERVED and not (has_files and k.endswith(_EXTERNAL))}
     compressed = _flag(url, "enable_http_compression")
     return Asked(
         query=url.get("query", ""),
         database=headers.get("X-ClickHouse-Database") or url.get("database", ""),
-        format=headers.get("X-ClickHouse-Format") or url.get("default_format") or "TabSeparated",
+        format=format,
         query_id=query_id,
         session_id=url.get("session_id"),
         session_timeout_s=timeout_of(url.get("session_timeout")),

@@ -62,7 +62,7 @@ class Runner:
         self.sessions.close_all()
 
     def _lease(self, asked: Asked) -> Session | None:
-        if asked.session_id is None:
+        if asked.session_id is None or "readonly" in asked.settings:  # what is readonly cannot be made writable again
             return None
         return self.sessions.lease(asked.session_id, asked.session_timeout_s, asked.session_check)
 

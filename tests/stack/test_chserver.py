@@ -251,19 +251,23 @@ def test_readers_and_writers_at_once_see_whole_inserts(front, client, table):
     assert client.command("SELECT count() FROM t") == 45_000
 
 
-def test_a_long_query_does_not_hold_up_short_ones(front):
-    slow, quick = front.connect(), front.connect()
-    asking = threading.Thread(target=slow.command, args=("SELECT sleepEachRow(0.5) FROM numbers(6)",))
+def test_a_long_query_does_not_hold_up_short_ones_and_can_be_killed(front, client):
+    ended: list[DatabaseError] = []
+
+    def ask() -> None:
+        try:
+            front.connect().command("SELECT sleepEachRow(1) FROM numbers(60) SETTINGS max_block_size = 1")
+        except DatabaseError as error:
+            ended.append(error)
+
+    asking = threading.Thread(target=ask)
     asking.start()
-    try:
-        answers = 0
-        while asking.is_alive() and answers < 20:
-            assert quick.command("SELECT 1") == 1
-            answers += 1
-        assert asking.is_alive()
-        assert answers == 20
-    finally:
-        asking.join()
+    for _ in range(20):
+        assert client.command("SELECT 1") == 1
+    assert asking.is_alive()
+    while asking.is_alive():
+        client.command("KILL QUERY WHERE query LIKE 'SELECT sleepEachRow%' SYNC")
+    assert [error.code for error in ended] == [394]
 
 
 def _code(text: bytes, coding: str | None) -> bytes:

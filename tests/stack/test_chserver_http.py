@@ -81,7 +81,7 @@ def test_a_client_that_waits_for_100_continue_is_told_to_go_on(front, table, cou
 def test_a_body_cut_short_inserts_nothing(front, table, count, header, body):
     lost = front.log.read_text().count("client lost")
     front.send(insert_head(front, header), body, wait=False)
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while front.log.read_text().count("client lost") == lost:
         assert time.monotonic() < until
     assert count() == 0
@@ -180,6 +180,24 @@ def test_an_error_has_clickhouses_status_code_and_text(front, table, sql, status
     assert refused.body.startswith(b"Code: %d. DB::Exception: " % code)
     assert refused.body.count(b"DB::Exception") == 1
     assert refused.body.endswith(b" (official build))\n")
+
+
+def test_what_a_client_names_is_no_way_into_headers_or_statements(front):
+    named = front.ask("SELECT 1", query_id="a\r\nX-Trap: 1\r\n")
+    assert (named.status, named.headers["X-ClickHouse-Query-Id"]) == (200, "aX-Trap: 1")
+    assert (
+        front.ask("SELECT 1", default_format="CSV SETTINGS max_threads = 1").headers["X-ClickHouse-Exception-Code"]
+        == "73"
+    )
+    assert front.ask("SELECT 1", database="no`such\\").status == 404
+    assert front.ask("SELECT 1", **{"max_threads`, `x": "1"}).status == 404
+    assert front.ask("SELECT 1", max_threads="1', x = '").status in (400, 500)
+
+
+def test_a_readonly_request_in_a_session_leaves_the_session_as_it_was(front, table):
+    refused = front.ask("INSERT INTO t VALUES (1, 'x')", session_id="one", readonly="1")
+    assert refused.headers["X-ClickHouse-Exception-Code"] == "164"
+    assert front.ask("INSERT INTO t VALUES (1, 'x')", session_id="one").status == 200
 
 
 def test_nobody_else_may_ask(front):
@@ -289,10 +307,10 @@ def test_the_query_of_a_client_that_left_is_stopped(front, sql):
     head = f"GET /?{cancel}&query={sql} HTTP/1.1\r\nHost: x\r\nAuthorization: {front.authorization}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", front.port)) as raw:
         raw.sendall(head.encode())
-        until = time.monotonic() + 10
+        until = time.monotonic() + 30
         while not running(front):
             assert time.monotonic() < until
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while running(front):
         assert time.monotonic() < until
     assert list((front.data / "requests").iterdir()) == []
@@ -331,9 +349,9 @@ def test_a_session_must_exist_when_the_client_says_so_and_ends_when_it_says_so(f
     front.ask("CREATE TEMPORARY TABLE mine (a UInt8)", session_id="mine")
     assert front.ask("SELECT count() FROM mine", session_id="mine", session_check="1").body == b"0\n"
     assert front.ask("SELECT 1", session_id="mine", close_session="1").status == 200
-    until = time.monotonic() + 5
+    until = time.monotonic() + 30
     while front.ask("SELECT 1", session_id="mine", session_check="1").status != 500:
         assert time.monotonic() < until
     front.ask("SELECT 1", session_id="short", session_timeout="1")
-    time.sleep(2.5)
+    time.sleep(3)
     assert front.ask("SELECT 1", session_id="short", session_check="1").headers["X-ClickHouse-Exception-Code"] == "372"

@@ -47,14 +47,16 @@ def test_sigterm_lets_a_running_query_finish_and_then_stops(launch, tmp_path):
     client = server.connect()
     answers = []
     asking = threading.Thread(
-        target=lambda: answers.append(client.command("SELECT sum(sleepEachRow(0.25)), count() FROM numbers(4)"))
+        target=lambda: answers.append(
+            client.command("SELECT sum(sleepEachRow(1)), count() FROM numbers(3) SETTINGS max_block_size = 1")
+        )
     )
     asking.start()
-    while server.ask("SELECT countIf(query LIKE '%sleepEachRow(0%') FROM system.processes").body != b"1\n":
+    while server.ask("SELECT countIf(query LIKE 'SELECT sum(sleep%') FROM system.processes").body != b"1\n":
         assert asking.is_alive()
     assert server.stop(signal.SIGTERM) == 0
     asking.join()
-    assert answers == [["0", "4"]]
+    assert answers == [["0", "3"]]
 
 
 def test_a_second_front_on_the_same_folder_says_so_in_one_line(launch, tmp_path):
