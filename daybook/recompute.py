@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from schemas.ledger import KIND_OF_TYPE, entity_key, pack_contribution, pack_winner, split_key
 from schemas.rows import DailyRow
+from schemas.tables import DAILY_COLUMNS, Column
 from streams.daily.cells import row
 from streams.daily.core import Ledger
 from streams.state import Records
 
+METRICS = DAILY_COLUMNS[3:]
+"""What is compared: all but user, date and version."""
 DayKey = tuple[str, str]
 """User and local day as YYYY-MM-DD."""
 
@@ -102,14 +105,6 @@ def _named(key: bytes) -> tuple[str, str]:
     return subject, f"{family} {entity}" + (f" {register}" if register else "")
 
 
-def differences(
-    expected: DailyRow | None, stored: dict[str, Any] | None, fields: Iterable[tuple[str, str]]
-) -> list[str]:
-    """Columns that differ; `fields`: (column, field of DailyRow). No row equals a row of nulls (DESIGN §8 rule 10)."""
-    found = []
-    for column, field in fields:
-        want = None if expected is None else getattr(expected, field)
-        have = None if stored is None else stored.get(column)
-        if want != have:
-            found.append(column)
-    return found
+def differences(expected: DailyRow | None, stored: DailyRow | None) -> list[Column]:
+    """Columns that differ. No row equals a row of nulls (DESIGN §8 rule 10)."""
+    return [c for c in METRICS if getattr(expected, c.field, None) != getattr(stored, c.field, None)]

@@ -1,30 +1,29 @@
-"""What the three stores hold, read back for comparison: by ranges of users, in byte order, in one common form.
-
-The common form of a day is column → value as DailyRow has it: null columns are left out, instants are milliseconds.
-"""
+"""What the three stores hold, read back for comparison: by ranges of users, in byte order. A row of nulls is no row."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime
 from itertools import islice
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
 import clickhouse_connect
-import msgspec
 import psycopg
 import redis
 
 from daybook.recompute import DayKey, EntityRow, EventRow
 from daybook.settings import Settings
-from schemas.tables import DAILY, DAILY_COLUMNS, DAILY_METRICS, Column
+from schemas.rows import DailyRow
+from schemas.tables import DAILY, DAILY_COLUMNS
+from sinks.clickhouse.read import row as clickhouse_row
+from sinks.postgres.read import row as postgres_row
+from sinks.redis.encode import key as redis_key
+from sinks.redis.read import row as redis_row
 
-Days = dict[DayKey, dict[str, Any]]
+Days = dict[DayKey, DailyRow]
 _T = TypeVar("_T")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NAMES = ", ".join(DAILY_METRICS)
+_NAMES = ", ".join(column.name for column in DAILY_COLUMNS)
 _ENTITIES = """
 SELECT subject, family, entity, register, type, revision, deleted, digest, toUnixTimestamp64Milli(time),
        utc_offset_min, timezone, source, contribution
@@ -100,31 +99,30 @@ class Stores:
     def clickhouse(self, users: Range) -> Days:
         """Daily rows of these users as analysts see them."""
         condition, parameters = users.where("user_id", _clickhouse_mark)
-        return _days(self._query(f"SELECT user_id, date, {_NAMES} FROM daily_current WHERE {condition}", parameters))
+        return _days(clickhouse_row, self._query(f"SELECT {_NAMES} FROM daily_current WHERE {condition}", parameters))
 
     def postgres(self, users: Range) -> Days:
-        """Daily rows of these users as the app sees them; rows of nulls are left out."""
+        """Daily rows of these users as the app sees them."""
         condition, parameters = users.where("user_id", lambda name: f"%({name})s")
-        query = f"SELECT user_id, date, {_NAMES} FROM {DAILY.postgres} WHERE entities IS NOT NULL AND {condition}"
-        return _days(self._postgres.execute(query, parameters).fetchall())
+        query = f"SELECT {_NAMES} FROM {DAILY.postgres} WHERE entities IS NOT NULL AND {condition}"
+        return _days(postgres_row, self._postgres.execute(query, parameters).fetchall())
 
     def redis(self, days: Collection[DayKey]) -> Days:
-        """The rows of these days that Redis holds; rows of nulls are left out."""
+        """The rows of these days that Redis holds."""
         found: Days = {}
         for some in _batches(days, 500):
             pipeline = self._redis.pipeline(transaction=False)
             for user_id, day in some:
-                pipeline.hgetall(_redis_key(user_id, day))
-            for key, fields in zip(some, pipeline.execute(), strict=True):
-                row = {c.name: _parsed(c, fields[c.name]) for c in DAILY_COLUMNS[3:] if c.name in fields}
-                if row:
-                    found[key] = row
+                pipeline.hgetall(redis_key(user_id, day))
+            for at, fields in zip(some, pipeline.execute(), strict=True):
+                if "entities" in fields:
+                    found[at] = _hash_row(at, fields)
         return found
 
     def days_only_in_redis(self) -> Iterator[DayKey]:
         """Days with a row in Redis and none in ClickHouse; some may come twice."""
-        pattern = _redis_key("*", "*")
-        shape = re.compile(re.escape(_redis_key("\0", "\1")).replace("\0", "(.*)").replace("\1", "([0-9-]{10})"), re.S)
+        pattern = redis_key("*", "*")
+        shape = re.compile(re.escape(redis_key("\0", "\1")).replace("\0", "(.*)").replace("\1", "([0-9-]{10})"), re.S)
         for keys in _batches(self._redis.scan_iter(match=pattern, count=1000), 500):
             days = {(m[1], m[2]) for m in map(shape.fullmatch, keys) if m}
             users, dates = zip(*sorted(days), strict=True) if days else ((), ())
@@ -150,36 +148,14 @@ def _clickhouse_mark(name: str) -> str:
     return f"{{{name}:String}}"
 
 
-def _redis_key(user_id: str, day: str) -> str:
-    assert DAILY.redis is not None
-    return DAILY.redis.format(user_id=user_id, date=day)
+def _days(row: Callable[[Any], DailyRow], found: Iterable[Any]) -> Days:
+    return {(r.user_id, r.date): r for r in map(row, found)}
 
 
-def _days(rows: Iterable[Sequence[Any]]) -> Days:
-    found: Days = {}
-    for user_id, day, *values in rows:
-        assert isinstance(day, date)
-        row = {name: _common(value) for name, value in zip(DAILY_METRICS, values, strict=True)}
-        found[user_id, day.isoformat()] = {name: value for name, value in row.items() if value is not None}
-    return found
-
-
-def _common(value: Any) -> Any:
-    """A value as DailyRow has it; ClickHouse's empty maps and lists are null."""
-    if isinstance(value, datetime):
-        at = value if value.tzinfo else value.replace(tzinfo=UTC)
-        return (at - _EPOCH) // (datetime.resolution * 1000)
-    if isinstance(value, dict | list | tuple):
-        return (dict(value) if isinstance(value, dict) else list(value)) or None
-    return value
-
-
-def _parsed(column: Column, text: str) -> Any:
-    """A field of a Redis hash."""
-    if column.name.endswith("_at"):
-        return _common(datetime.fromisoformat(text))
-    if column.type is float:
-        return float(text)
-    if column.type is int:
-        return int(text)
-    return msgspec.json.decode(text)
+def _hash_row(at: DayKey, fields: dict[str, str]) -> DailyRow:
+    """The row of a hash, whatever somebody wrote into it: what cannot be read is null, and differs."""
+    named = {"version": "0", **fields, "user_id": at[0], "date": at[1]}
+    try:
+        return redis_row(named)
+    except ValueError:
+        return DailyRow(at[0], at[1], 0)

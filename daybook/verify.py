@@ -12,15 +12,14 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from daybook import sinking, waiting
-from daybook.recompute import DayKey, Recomputed, differences, recompute
+from daybook.recompute import METRICS, DayKey, Recomputed, differences, recompute
 from daybook.settings import Settings
-from daybook.stored import Range, Stores
-from schemas.tables import DAILY_COLUMNS
+from daybook.stored import Days, Range, Stores
+from schemas.tables import Column
 
 USERS_AT_A_TIME = 2_000
 LOOKS_AGAIN = 2
 _WAIT_S = 120.0
-_FIELDS = [(column.name, column.field) for column in DAILY_COLUMNS[3:]]
 
 
 @dataclass(slots=True)
@@ -72,20 +71,17 @@ def _compare(stores: Stores, users: Range, more: Collection[DayKey] = ()) -> tup
     return len(days), lines
 
 
-def _lines(
-    day: DayKey, expected: Recomputed, held: Mapping[str, Mapping[DayKey, dict[str, object]]], ttl_ms: int
-) -> Iterator[str]:
+def _lines(day: DayKey, expected: Recomputed, held: Mapping[str, Days], ttl_ms: int) -> Iterator[str]:
     want = expected.rows.get(day)
-    wrong: dict[str, Collection[str]] = {}
+    wrong: dict[str, list[Column]] = {}
     for store, rows in held.items():
         if store == "redis" and day not in rows and _expired(expected.received_ms.get(day), ttl_ms):
             continue
-        wrong[store] = differences(want, rows.get(day), _FIELDS)
-    for column, name in _FIELDS:
+        wrong[store] = differences(want, rows.get(day))
+    for column in METRICS:
         if bad := [store for store, columns in wrong.items() if column in columns]:
-            should = None if want is None else getattr(want, name)
-            values = ", ".join(f"{store} {held[store].get(day, {}).get(column)!r}" for store in bad)
-            yield f"{day[0]} {day[1]} {column}: events {should!r}, {values}"
+            values = ", ".join(f"{store} {getattr(held[store].get(day), column.field, None)!r}" for store in bad)
+            yield f"{day[0]} {day[1]} {column.name}: events {getattr(want, column.field, None)!r}, {values}"
 
 
 def _expired(received_ms: int | None, ttl_ms: int) -> bool:
