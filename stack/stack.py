@@ -109,7 +109,7 @@ class Stack:
             servers = [self._server(name, config) for name in names]
             started: list[str] = []
             try:
-                with ThreadPoolExecutor(len(servers)) as pool:
+                with ThreadPoolExecutor(len(SERVERS)) as pool:
                     for done in [pool.submit(self._start, server, started) for server in servers]:
                         done.result()
             except BaseException:
@@ -120,7 +120,7 @@ class Stack:
 
     def down(self) -> None:
         """Stop the folder's servers, each in the way it wants to be stopped. Nothing happens to those of others."""
-        if Config.load(self.folder) is not None:
+        if os.path.isdir(self.folder / "run"):  # noqa: PTH112 (Path's raises where a folder above is closed to us)
             with self._locked(), ThreadPoolExecutor(len(SERVERS)) as pool:
                 list(pool.map(self._stop, SERVERS))
         end_strays([mark_of(self.folder, name) for name in SERVERS])
