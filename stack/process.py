@@ -74,6 +74,7 @@ class Process:
         self.folder = folder
         self.log = folder / "logs" / f"{name}.log"
         self._file = folder / "run" / f"{name}.json"
+        self._log_start = 0  # where in the log the present start began
 
     def pid(self) -> int | None:
         """The pid while it runs, else None."""
@@ -187,7 +188,7 @@ class Process:
             pause_s = min(pause_s * 1.05, 0.5)  # a long recovery is not asked fifty times a second
 
     def _own_tail(self) -> str:
-        return self.log_tail(since=getattr(self, "_log_start", 0))
+        return self.log_tail(since=self._log_start)
 
     def _record(self) -> dict[str, Any] | None:
         with suppress(OSError, ValueError):
