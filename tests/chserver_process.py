@@ -97,19 +97,20 @@ def free_port() -> int:
         return port
 
 
-def begin(data: Path, port: int, log: Path | None = None) -> Server:
+def begin(data: Path, port: int, log: Path | None = None, grace: float = 20) -> Server:
     """Start a front on ``data``, whatever becomes of it."""
     log = log or data.parent / f"{data.name}-{port}.log"
     command = [sys.executable, "-m", "stack.chserver", "--data", str(data), "--port", str(port), "--user", USER]
+    command += ["--grace", str(grace)]
     with log.open("ab") as out:
         environment = {**os.environ, "DAYBOOK_CHSERVER_PASSWORD": PASSWORD, "TZ": "America/New_York"}
         process = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
     return Server(process, port, data, log)
 
 
-def start(data: Path) -> Server:
+def start(data: Path, grace: float = 20) -> Server:
     """Start a front on ``data`` and return once it answers."""
-    server = begin(data, free_port())
+    server = begin(data, free_port(), grace=grace)
     process, log = server.process, server.log
     until = time.monotonic() + 30
     while time.monotonic() < until and process.poll() is None:
@@ -128,8 +129,10 @@ def launch() -> Iterator[Callable[..., Server]]:
     """Starts fronts of the test's own, waiting until they answer unless told otherwise; none outlives the test."""
     started: list[Server] = []
 
-    def make(data: Path, port: int | None = None, log: Path | None = None, answers: bool = True) -> Server:
-        started.append(start(data) if answers else begin(data, port or free_port(), log))
+    def make(
+        data: Path, port: int | None = None, log: Path | None = None, answers: bool = True, grace: float = 20
+    ) -> Server:
+        started.append(start(data, grace) if answers else begin(data, port or free_port(), log, grace))
         return started[-1]
 
     yield make

@@ -19,7 +19,6 @@ from stack.chserver.asked import Account
 from stack.chserver.engine import Engine
 from stack.chserver.errors import ServerError
 
-_GRACE_S = 20.0  # what runs may finish in this time; then its query is stopped
 _KEEP_ALIVE_S = 600.0  # long: a client that finds its pooled connection closed has to send its insert again
 _LONGEST_LINE = 1 << 20  # ClickHouse's http_max_uri_size
 
@@ -38,14 +37,14 @@ def main() -> int:
         password = os.environ.get("DAYBOOK_CHSERVER_PASSWORD", "") if args.password is None else args.password
         account = Account(args.user, password)
         with _Owned(folder):
-            asyncio.run(_serve(folder, args.database, account, args.host, args.port))
+            asyncio.run(_serve(folder, account, args))
     except CannotStart as why:
         print(f"chserver: {why}", file=sys.stderr)
         return 1
     return 0
 
 
-async def _serve(folder: Path, database: str, account: Account, host: str, port: int) -> None:
+async def _serve(folder: Path, account: Account, args: argparse.Namespace) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -54,9 +53,11 @@ async def _serve(folder: Path, database: str, account: Account, host: str, port:
     shutil.rmtree(scratch, ignore_errors=True)  # left by a process that was killed
     scratch.mkdir()
     try:
-        engine = Engine(folder / "clickhouse", database)
+        engine = Engine(folder / "clickhouse", args.database)
     except ServerError as error:
         raise CannotStart(f"cannot open the data in {folder}: {error.message.splitlines()[0]}") from None
+    except ImportError as error:
+        raise CannotStart(f"cannot load ClickHouse's engine: {error}") from None
     try:
         front = Front(engine, account, scratch)
         runner = web.AppRunner(
@@ -64,7 +65,7 @@ async def _serve(folder: Path, database: str, account: Account, host: str, port:
             access_log=None,
             auto_decompress=False,
             handle_signals=False,
-            shutdown_timeout=_GRACE_S,
+            shutdown_timeout=args.grace,
             keepalive_timeout=_KEEP_ALIVE_S,
             read_bufsize=1 << 20,
             max_line_size=_LONGEST_LINE,
@@ -72,12 +73,15 @@ async def _serve(folder: Path, database: str, account: Account, host: str, port:
         )
         await runner.setup()
         try:
-            await web.TCPSite(runner, host, port, backlog=256).start()
-        except OSError as error:
+            await web.TCPSite(runner, args.host, args.port, backlog=256).start()
+        except (OSError, OverflowError) as error:
             await runner.cleanup()
-            why = "the port is taken" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
-            raise CannotStart(f"cannot listen on {host}:{port}: {why}") from None
-        logging.getLogger("chserver").info("ready: ClickHouse %s on http://%s:%d/", engine.version, host, port)
+            taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+            why = "the port is taken" if taken else str(error)
+            raise CannotStart(f"cannot listen on {args.host}:{args.port}: {why}") from None
+        logging.getLogger("chserver").info(
+            "ready: ClickHouse %s on http://%s:%d/", engine.version, args.host, args.port
+        )
         await stop.wait()
         logging.getLogger("chserver").info("stopping")
         await runner.cleanup()
@@ -124,6 +128,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--user", default="default")
     parser.add_argument("--password", help="else DAYBOOK_CHSERVER_PASSWORD, else none")
     parser.add_argument("--database", default="daybook", help="made when missing")
+    parser.add_argument("--grace", type=float, default=20.0, help="seconds that requests may still run after SIGTERM")
     return parser.parse_args()
 
 

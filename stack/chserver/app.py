@@ -47,9 +47,9 @@ class Front:
         self._account = account
         self._scratch = scratch
         self._runner = Runner(engine, account.user)
-        self._replies = Replies(engine.version, engine.timezone, scratch, IDLE_TIMEOUT_S)
-        self._draining: set[asyncio.Task[None]] = set()
         self._coders = ThreadPoolExecutor(2, "coder")
+        self._replies = Replies(engine.version, engine.timezone, scratch, IDLE_TIMEOUT_S, self._coders)
+        self._draining: set[asyncio.Task[None]] = set()
 
     def app(self) -> web.Application:
         """The aiohttp application; its clean-up waits for what still runs."""
@@ -62,7 +62,7 @@ class Front:
         sweeping = asyncio.create_task(self._sweep())
         yield
         sweeping.cancel()
-        self._runner.close()
+        await asyncio.get_running_loop().run_in_executor(None, self._runner.close)
         self._coders.shutdown(wait=True)
 
     async def _sweep(self) -> None:
@@ -131,7 +131,7 @@ class Front:
                 return connection.run(statement.text, params=asked.params)
 
         done = await self._runner.start(asked, statement, insert, reads_only=reads_only, ended=data.close)
-        return self._replies.whole(asked, done, None)
+        return await self._replies.whole(asked, done, None)
 
     async def _ask(
         self, request: web.Request, asked: Asked, statement: sql.Statement, tables: list[Table], reads_only: bool
@@ -145,7 +145,7 @@ class Front:
 
         done = await self._runner.start(asked, statement, run, reads_only=reads_only)
         format = statement.format or asked.format
-        return self._replies.whole(asked, done, format if done.output else None, done.output)
+        return await self._replies.whole(asked, done, format if done.output else None, done.output)
 
     async def _read(
         self, request: web.Request, asked: Asked, statement: sql.Statement, tables: list[Table]

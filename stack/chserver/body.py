@@ -23,7 +23,8 @@ from stack.chserver.errors import Code, ServerError
 KEEP_IN_MEMORY = 4 << 20
 """Bytes of data that a request may hold in memory before they go to a file."""
 _HEAD = 256 << 10  # max_query_size of ClickHouse: a statement ends within its first 256 KiB
-_OFFLOAD = 64 << 10  # smaller pieces are decoded faster than another thread is woken
+OFFLOAD = 64 << 10
+"""Bytes from which coding is another thread's work; fewer are done sooner than a thread is woken."""
 
 
 _FAILURES = (zlib.error, OSError, EOFError, RuntimeError, lzma.LZMAError, zstandard.ZstdError)
@@ -109,7 +110,7 @@ class Body:
         try:
             file.write(first)
             while (raw := await self._raw()) is not None:
-                if len(raw) < _OFFLOAD:
+                if len(raw) < OFFLOAD:
                     file.write(self._decode(raw))
                 else:
                     await loop.run_in_executor(workers, self._store, file, raw)

@@ -97,9 +97,11 @@ class Connection:
             raise from_engine(error) from None
 
     def is_read_only(self, sql: bytes) -> bool:
-        """Whether the statement only reads, as ClickHouse's parser sees it; what does not parse counts as reading."""
+        """Whether the statement only reads, as ClickHouse's parser sees it; raises ServerError if it does not parse."""
         report = self._raw.classify_query(sql)
-        return bool(report["statement_count"] == 0 or report["query_class"].name == "READ_ONLY")
+        if report["statement_count"] == 0:  # also told of a few statements that do parse, such as GRANT
+            self.run("SELECT formatQuery(" + quote(sql.decode()) + ")")
+        return bool(report["query_class"].name == "READ_ONLY")
 
     def current_database(self) -> str:
         """The database that the engine holds for current."""

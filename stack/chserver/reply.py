@@ -8,13 +8,14 @@ import socket
 import string
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import Executor
 from pathlib import Path
 
 from aiohttp import web
 
 from stack.chserver.answer import Encoder, Pipe, content_type, exception_block
 from stack.chserver.asked import Asked
-from stack.chserver.body import KEEP_IN_MEMORY
+from stack.chserver.body import KEEP_IN_MEMORY, OFFLOAD
 from stack.chserver.engine import Done
 from stack.chserver.errors import ServerError
 
@@ -25,9 +26,10 @@ _log = logging.getLogger("chserver")
 class Replies:
     """Makes responses for one server."""
 
-    def __init__(self, version: str, timezone: str, scratch: Path, send_timeout_s: float) -> None:
+    def __init__(self, version: str, timezone: str, scratch: Path, send_timeout_s: float, coders: Executor) -> None:
         self._version = version
         self._scratch = scratch
+        self._coders = coders
         self._send_timeout_s = send_timeout_s
         self._always = {"X-ClickHouse-Server-Display-Name": socket.gethostname(), "X-ClickHouse-Timezone": timezone}
 
@@ -46,12 +48,12 @@ class Replies:
             request.transport.close()
         return web.Response(status=400)
 
-    def whole(self, asked: Asked, done: Done, format: str | None, output: bytes = b"") -> web.Response:
+    async def whole(self, asked: Asked, done: Done, format: str | None, output: bytes = b"") -> web.Response:
         """A response that is there in one piece."""
         headers = self._headers(asked, format, done)
         if asked.coding and output:
             encoder = Encoder(asked.coding)
-            output = encoder.encode(output) + encoder.finish()
+            output = await self._encoded(encoder, output) + encoder.finish()
             headers["Content-Encoding"] = asked.coding
         return web.Response(body=output, headers=headers)
 
@@ -79,13 +81,13 @@ class Replies:
                     held.clear()
                 done = await running
                 if file.tell() == 0:
-                    return self.whole(asked, done, format, bytes(held))
+                    return await self.whole(asked, done, format, bytes(held))
                 file.write(held)
                 file.seek(0)
                 response = await self._begin(request, asked, format, done)
                 encoder = Encoder(asked.coding)
                 while piece := file.read(_PIECE):
-                    await self._send(response, encoder.encode(piece))
+                    await self._send(response, await self._encoded(encoder, piece))
                 await self._send(response, encoder.finish())
                 await response.write_eof()
                 return response
@@ -105,9 +107,9 @@ class Replies:
         tag = "".join(secrets.choice(string.ascii_lowercase) for _ in range(16))
         response = await self._begin(request, asked, format, None, tag)
         encoder = Encoder(asked.coding)
-        await self._send(response, encoder.encode(held))
+        await self._send(response, await self._encoded(encoder, held))
         while piece := await pipe.read():
-            await self._send(response, encoder.encode(piece))
+            await self._send(response, await self._encoded(encoder, piece))
         try:
             await running
         except ServerError as error:
@@ -132,6 +134,11 @@ class Replies:
         response = web.StreamResponse(headers=headers)
         await response.prepare(request)
         return response
+
+    async def _encoded(self, encoder: Encoder, data: bytes | bytearray) -> bytes:
+        if encoder.coding is None or len(data) < OFFLOAD:
+            return encoder.encode(data)
+        return await asyncio.get_running_loop().run_in_executor(self._coders, encoder.encode, data)
 
     async def _send(self, response: web.StreamResponse, data: bytes) -> None:
         if data:

@@ -23,6 +23,7 @@ class Runner:
         self._engine = engine
         self._user = user
         self._threads = futures.ThreadPoolExecutor(_THREADS, "statement")
+        self._killer = futures.ThreadPoolExecutor(1, "killer")  # its own: a kill must not wait for what it ends
 
     def start(
         self,
@@ -52,12 +53,13 @@ class Runner:
 
     def kill(self, mark: str) -> None:
         """Stop the statement whose text holds ``mark``, if it runs."""
-        self._threads.submit(self._engine.kill, mark)
+        self._killer.submit(self._engine.kill, mark)
 
     def close(self) -> None:
-        """Stop what still runs, then end every session."""
+        """Stop what still runs, then end every session; not for the event loop's thread, it has pipes to drain."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._engine.kill("")
+        self.kill("")
+        self._killer.shutdown(wait=True)
         self._threads.shutdown(wait=True)
         self.sessions.close_all()
 

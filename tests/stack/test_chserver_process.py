@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import socket
 import threading
 import time
 
@@ -57,6 +58,16 @@ def test_sigterm_lets_a_running_query_finish_and_then_stops(launch, tmp_path):
     assert server.stop(signal.SIGTERM) == 0
     asking.join()
     assert answers == [["0", "3"]]
+
+
+def test_sigterm_ends_a_query_whose_client_does_not_read_after_the_grace(launch, tmp_path):
+    server = launch(tmp_path / "data", grace=0.5)
+    head = f"GET /?query=SELECT+number+FROM+system.numbers HTTP/1.1\r\nHost: x\r\nAuthorization: {server.authorization}"
+    with socket.create_connection(("127.0.0.1", server.port)) as idle:
+        idle.sendall(f"{head}\r\n\r\n".encode())
+        assert idle.recv(15) == b"HTTP/1.1 200 OK"
+        assert server.stop(signal.SIGTERM) == 0
+    assert "Traceback" not in server.log.read_text()
 
 
 def test_a_second_front_on_the_same_folder_says_so_in_one_line(launch, tmp_path):
