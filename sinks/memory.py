@@ -8,6 +8,7 @@ from schemas import tables, topics
 from schemas.rows import DailyRow, RejectedRow
 from sinks.batch import Batch, EntityRow, EventRow, Place, PositionRow
 from sinks.chunking import latest, newest_daily, winners
+from sinks.days import day_of
 
 
 class MemorySink:
@@ -30,6 +31,8 @@ class MemorySink:
         """Memory is always there."""
 
     async def write(self, batch: Batch) -> None:
+        for row in batch.daily:
+            day_of(row)
         self.daily |= {(r.user_id, r.date): r for r in newest_daily([*self.daily.values(), *batch.daily])}
         self.rejected |= {(r.topic, r.partition, r.offset): r for r in batch.rejected}
         self.events |= {(r.topic, r.partition, r.offset): r for r in batch.events}

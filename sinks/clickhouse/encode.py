@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 from typing import Any
 
 import msgspec
@@ -13,13 +12,10 @@ from schemas.ledger import Winner
 from schemas.positions import version_of
 from schemas.rows import DailyRow, RejectedRow
 from schemas.tables import DAILY_COLUMNS
-from sinks.base import Refused
 from sinks.batch import EntityRow, PositionRow
+from sinks.days import day_of
 
 Columns = dict[str, Sequence[Any]]
-
-FIRST_DATE, LAST_DATE = date(1970, 1, 1), date(2149, 6, 6)
-"""What ClickHouse's Date holds."""
 _json = msgspec.json.Encoder(order="deterministic").encode
 _COLLECTIONS: dict[int, Any] = {
     i: {} if c.type == dict[str, float] else []
@@ -30,23 +26,12 @@ _COLLECTIONS: dict[int, Any] = {
 
 
 def daily(rows: Sequence[DailyRow]) -> Columns:
-    """Raises Refused for a date that does not exist or that ClickHouse's Date cannot hold."""
+    """Raises Refused as `day_of` says."""
     columns: list[Sequence[Any]] = list(zip(*map(astuple, rows), strict=True)) or [[] for _ in DAILY_COLUMNS]
-    columns[1] = [day(row) for row in rows]
+    columns[1] = list(map(day_of, rows))
     for i, empty in _COLLECTIONS.items():
         columns[i] = [empty if value is None else value for value in columns[i]]
     return {c.name: values for c, values in zip(DAILY_COLUMNS, columns, strict=True)}
-
-
-def day(row: DailyRow) -> date:
-    """The row's date, checked."""
-    try:
-        at = date.fromisoformat(row.date)
-    except ValueError as why:
-        raise Refused(f"{row.user_id} {row.date}: {why}") from why
-    if not FIRST_DATE <= at <= LAST_DATE:
-        raise Refused(f"{row.user_id} {row.date}: ClickHouse's dates go from {FIRST_DATE} to {LAST_DATE}")
-    return at
 
 
 def entities(rows: Sequence[EntityRow]) -> Columns:

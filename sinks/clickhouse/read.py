@@ -1,4 +1,4 @@
-"""Daily rows back from ClickHouse, as the stream sent them: through the view that analysts use."""
+"""Daily rows and refused events back from ClickHouse, as the stream sent them: through the view that analysts use."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from schemas.rows import DailyRow
+from schemas.rows import DailyRow, RejectedRow
 from schemas.tables import DAILY_COLUMNS
 from sinks.clickhouse.client import connected
 
@@ -16,9 +16,12 @@ SELECT {_NAMES} FROM daily_current
 WHERE user_id IN {{users:Array(String)}} AND (user_id, date) IN arrayZip({{users:Array(String)}}, {{dates:Array(Date)}})
 """
 _ALL = f"SELECT {_NAMES} FROM daily_current ORDER BY user_id, date"
+_REJECTED = """
+SELECT topic, partition, offset, received_at, reason, path, raw, key FROM rejected_current WHERE topic = {topic:String}
+ORDER BY partition, offset
+"""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = datetime.resolution * 1000
-_FORMATS = {"Date": "native"}
 
 
 class ClickHouseReader:
@@ -41,6 +44,13 @@ class ClickHouseReader:
             async for block in stream:
                 for values in block:
                     yield row(values)
+
+    async def rejected(self, topic: str) -> list[RejectedRow]:
+        """The refused events of a topic, by partition and offset."""
+        async with connected(self._url) as client:
+            formats = {"raw": "bytes", "key": "bytes"}
+            found = await client.query(_REJECTED, parameters={"topic": topic}, column_formats=formats)
+        return [RejectedRow(t, p, o, _value(at), *rest) for t, p, o, at, *rest in found.result_rows]
 
 
 def row(values: Iterable[Any]) -> DailyRow:

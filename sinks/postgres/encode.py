@@ -14,6 +14,7 @@ from msgspec.structs import astuple
 
 from schemas.rows import DailyRow, RejectedRow
 from schemas.tables import DAILY, DAILY_COLUMNS, Column
+from sinks.days import day_of
 
 _MAPS = tuple(i for i, c in enumerate(DAILY_COLUMNS) if c.type == dict[str, float])
 _LISTS = tuple(i for i, c in enumerate(DAILY_COLUMNS) if c.type == list[str])
@@ -85,5 +86,5 @@ def rejected(row: RejectedRow) -> tuple[Any, ...]:
 
 
 def months(rows: Iterable[DailyRow]) -> set[str]:
-    """The months of the rows, as YYYY-MM."""
-    return {row.date[:7] for row in rows}
+    """The months of the rows, as YYYY-MM. Raises Refused as `day_of` says."""
+    return {day_of(row).isoformat()[:7] for row in rows}

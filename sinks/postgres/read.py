@@ -1,4 +1,4 @@
-"""Daily rows back from PostgreSQL, as the stream sent them."""
+"""Daily rows and refused events back from PostgreSQL, as the stream sent them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from schemas.rows import DailyRow
+from schemas.rows import DailyRow, RejectedRow
 from schemas.tables import DAILY, DAILY_COLUMNS
 from sinks.postgres.encode import array
 
@@ -19,6 +19,10 @@ JOIN unnest(%s::text[], %s::date[]) AS wanted (user_id, date) USING (user_id, da
 WHERE kept.entities IS NOT NULL
 """
 _ALL = f"SELECT {_NAMES} FROM {DAILY.postgres} AS kept WHERE kept.entities IS NOT NULL ORDER BY user_id, date"
+_REJECTED = """
+SELECT topic, partition, "offset", received_at, reason, path, raw, key FROM rejected WHERE topic = %s
+ORDER BY partition, "offset"
+"""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = datetime.resolution * 1000
 
@@ -47,6 +51,12 @@ class PostgresReader:
             await cursor.execute(_ALL)
             async for values in cursor:
                 yield row(values)
+
+    async def rejected(self, topic: str) -> list[RejectedRow]:
+        """The refused events of a topic, by partition and offset."""
+        async with await psycopg.AsyncConnection.connect(self._url) as connection:
+            found = await connection.execute(_REJECTED, (topic,))
+            return [RejectedRow(t, p, o, _value(at), *rest) for t, p, o, at, *rest in await found.fetchall()]
 
 
 def row(values: Iterable[Any]) -> DailyRow:

@@ -7,7 +7,16 @@ from redis import exceptions as redis
 from sinks.base import Refused, Retry, SinkError, Stop
 
 _REFUSED = ("WRONGTYPE",)
-_RETRY = ("OOM", "MISCONF", "LOADING", "READONLY", "BUSY", "MASTERDOWN", "NOREPLICAS", "TRYAGAIN", "CLUSTERDOWN")
+_RETRY = ("OOM", "MISCONF", "LOADING", "READONLY", "BUSY", "MASTERDOWN", "NOREPLICAS")
+_AWAY = (
+    redis.ConnectionError,
+    redis.TimeoutError,
+    redis.OutOfMemoryError,
+    redis.ReadOnlyError,
+    redis.TryAgainError,
+    redis.ClusterDownError,
+    OSError,
+)
 _HOPELESS = (redis.AuthenticationError, redis.AuthorizationError, redis.NoPermissionError)
 
 
@@ -18,6 +27,6 @@ def judge(why: Exception, where: str) -> SinkError:
         return Stop(f"{where}: {text}")
     if any(word in text for word in _REFUSED):
         return Refused(f"{where}: {text}")
-    if isinstance(why, redis.ConnectionError | redis.TimeoutError | OSError) or any(word in text for word in _RETRY):
+    if isinstance(why, _AWAY) or any(word in text for word in _RETRY):
         return Retry(f"{where}: {text}")
     return Stop(f"{where}: {text}")

@@ -1,0 +1,194 @@
+"""Everyone who makes the promise of `sinks.base.Sink` passes the same tests, on real servers."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from sink_kit import Kept, by_key, make, null_row, row, user
+
+from schemas import tables
+from schemas.rows import RejectedRow
+from sinks import aside
+from sinks.base import Refused, Retry
+from sinks.batch import Batch
+from sinks.migrate import migrate
+from sinks.patience import Patience
+
+SERVERS = ["postgres", "clickhouse", "redis"]
+
+
+_migrated: list[object] = []
+
+
+@pytest.fixture(params=["memory", *SERVERS])
+async def kept(request: pytest.FixtureRequest) -> AsyncIterator[Kept]:
+    endpoints = None if request.param == "memory" else request.getfixturevalue("stack").endpoints
+    if endpoints is not None and endpoints not in _migrated:
+        await migrate(endpoints.postgres, endpoints.clickhouse)
+        _migrated.append(endpoints)
+    made = make(request.param, endpoints)
+    await made.sink.open()
+    yield made
+    await made.sink.close()
+
+
+FULL = {
+    "energy_kcal": 0.1 + 0.2,
+    "protein_g": 1e-7,
+    "fat_g": 123456789.12345679,
+    "meals_logged": 2**53 + 1,
+    "estimated_1rm_kg": {'Bench "flat", \\ {x}': 93.33333333333333, "Kniebeuge ü": 0.1},
+    "weight_kg": 5e-324,
+    "sources": ['a "b", \\c', "{ios}", "ü"],
+    "first_event_ms": 1772364660123,
+    "last_event_ms": 1,
+}
+
+
+async def test_what_is_written_is_read_back_to_the_last_bit(kept: Kept) -> None:
+    rows = [row(user(), 2**62, **FULL), row(user(), 1, "1970-01-02"), row(user(), 1, "2149-06-06", water_ml=1.5e300)]
+    await kept.sink.write(Batch(daily=rows))
+    assert await kept.stored(rows) == by_key(rows)
+
+
+async def test_writing_twice_changes_nothing(kept: Kept) -> None:
+    rows = [row(user(), 7, **FULL), row(user(), 7), null_row(user(), 7)]
+    await kept.sink.write(Batch(daily=rows))
+    once = await kept.stored(rows)
+    await kept.sink.write(Batch(daily=rows))
+    assert await kept.stored(rows) == once == by_key(rows[:2])
+
+
+@pytest.mark.parametrize("versions", [(9, 10), (10, 9), (2**40 + 1, 2**41), (2**41, 2**40 + 1), (2**53, 2**53 + 1)])
+async def test_an_older_version_never_overwrites(kept: Kept, versions: tuple[int, int]) -> None:
+    who, newer = user(), max(versions)
+    for version in versions:
+        await kept.sink.write(Batch(daily=[row(who, version, energy_kcal=float(version))]))
+    both = row(who, newer, energy_kcal=float(newer))
+    assert await kept.stored([both]) == by_key([both])
+
+
+async def test_of_many_versions_in_one_batch_the_highest_stays(kept: Kept) -> None:
+    who = user()
+    rows = [row(who, version, steps=version) for version in (3, 11, 5)]
+    await kept.sink.write(Batch(daily=rows))
+    assert await kept.stored(rows) == by_key([rows[1]])
+
+
+async def test_what_became_null_disappears(kept: Kept) -> None:
+    who = user()
+    await kept.sink.write(Batch(daily=[row(who, 1, **FULL)]))
+    after = row(who, 2, water_ml=250.0)
+    await kept.sink.write(Batch(daily=[after]))
+    assert await kept.stored([after]) == by_key([after])
+
+
+async def test_a_day_that_lost_everything_is_no_day_and_stays_so(kept: Kept) -> None:
+    who = user()
+    await kept.sink.write(Batch(daily=[row(who, 5, **FULL)]))
+    await kept.sink.write(Batch(daily=[null_row(who, 6)]))
+    await kept.sink.write(Batch(daily=[row(who, 4), row(who, 5)]))
+    assert await kept.stored([null_row(who, 6)]) == {}
+    await kept.sink.write(Batch(daily=[row(who, 7)]))
+    assert await kept.stored([row(who, 7)]) == by_key([row(who, 7)])
+
+
+async def test_any_order_of_any_batches_ends_with_the_highest_versions(kept: Kept) -> None:
+    chance = random.Random(4)
+    users = [user() for _ in range(4)]
+    rows = [row(u, v, f"2026-0{m}-28", energy_kcal=v / 7) for u in users for m in (1, 2) for v in range(1, 6)]
+    rows += chance.choices(rows, k=40)
+    chance.shuffle(rows)
+    while rows:
+        size = chance.randint(1, 20)
+        await kept.sink.write(Batch(daily=rows[:size]))
+        rows = rows[size:]
+    last = [row(u, 5, f"2026-0{m}-28", energy_kcal=5 / 7) for u in users for m in (1, 2)]
+    assert await kept.stored(last) == by_key(last)
+
+
+async def test_a_batch_is_all_or_nothing(kept: Kept) -> None:
+    good = [row(user(), 1) for _ in range(20)]
+    bad = row(user(), 1, "2026-02-31")
+    with pytest.raises(Refused):
+        await kept.sink.write(Batch(daily=[*good[:10], bad, *good[10:]]))
+    assert await kept.stored(good) == {}
+
+
+async def test_a_row_that_the_store_refuses_is_set_aside_and_the_others_go_on(kept: Kept) -> None:
+    good = [row(user(), 1) for _ in range(20)]
+    bad = [row(user(), 1, "2026-02-31"), row(user(), 1, "soon")]
+    refused = await aside.write(kept.sink, Batch(daily=[bad[0], *good[:10], bad[1], *good[10:]]))
+    assert [found for found, _ in refused] == bad
+    assert await kept.stored(good) == by_key(good)
+
+
+async def test_an_empty_batch_is_welcome(kept: Kept) -> None:
+    await kept.sink.write(Batch())
+
+
+async def test_a_closed_sink_opens_again(kept: Kept) -> None:
+    rows = [row(user(), 1)]
+    await kept.sink.close()
+    await kept.sink.open()
+    await kept.sink.write(Batch(daily=rows))
+    assert await kept.stored(rows) == by_key(rows)
+
+
+async def test_refused_events_are_kept_once_with_their_bytes(kept: Kept) -> None:
+    if tables.REJECTED not in kept.sink.tables:
+        pytest.skip("Redis keeps no refused events")
+    topic, now = f"t-{user()}", int(time.time() * 1000)
+    rows = [
+        RejectedRow(topic, 0, 7, now, "no\x00NUL", "$.data.a\x00b", b'{"\xff\x00', b"\xfe"),
+        RejectedRow(topic, 0, 8, now, "Expected an event", "$", None, None),
+    ]
+    await kept.sink.write(Batch(rejected=rows))
+    await kept.sink.write(Batch(rejected=rows[::-1]))
+    assert await kept.rejected(topic) == [(7, b'{"\xff\x00', b"\xfe"), (8, None, None)]
+
+
+@pytest.mark.parametrize("how", ["stop", "kill"])
+@pytest.mark.parametrize("role", SERVERS)
+async def test_the_server_stops_in_the_middle_and_comes_back(stack: Any, role: str, how: str) -> None:
+    await migrate(stack.endpoints.postgres, stack.endpoints.clickhouse)
+    kept = make(role, stack.endpoints)
+    await kept.sink.open()
+    batches = [[row(user(), n, energy_kcal=n / 3) for _ in range(300)] for n in range(1, 9)]
+    written = 0
+
+    async def write_all() -> int:
+        nonlocal written
+        patience = Patience(role, asyncio.Event())
+        for rows in batches:
+            await patience.until_done(lambda rows=rows: kept.sink.write(Batch(daily=rows)))
+            written += 1
+            if written == 2:
+                halfway.set()
+        return patience.retries
+
+    halfway = asyncio.Event()
+    writing = asyncio.create_task(write_all())
+    await asyncio.wait_for(halfway.wait(), 30)
+    await asyncio.to_thread(getattr(stack.stack, how), role)
+    with pytest.raises(Retry):
+        await open_and_write(make(role, stack.endpoints))
+    await asyncio.to_thread(stack.stack.start, role)
+    retries = await asyncio.wait_for(writing, 60)
+    assert retries > 0 or written == len(batches)
+    everything = [r for rows in batches for r in rows]
+    assert await kept.stored(everything) == by_key(everything)
+    await kept.sink.close()
+
+
+async def open_and_write(other: Kept) -> None:
+    try:
+        await other.sink.open()
+        await other.sink.write(Batch(daily=[row(user(), 1)]))
+    finally:
+        await other.sink.close()
