@@ -103,10 +103,14 @@ class ChunkTable(faust.Table[Any, Any]):
             compression=self.tuning.compression,
         )
 
-    async def release(self) -> None:
-        """Wait until all that was folded is committed, then close the producers."""
+    async def drained(self) -> None:
+        """Wait until all that was folded is committed."""
         for flusher in self._flushers.values():
             await flusher.drained()
+
+    async def release(self) -> None:
+        """Wait until all that was folded is committed, then close the producers."""
+        await self.drained()
         self._flushers = {}
         if self._fence is not None:
             await self._fence.release()

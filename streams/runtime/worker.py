@@ -8,14 +8,7 @@ from typing import Any, NoReturn
 import faust
 
 from streams.runtime.chunkapp import ChunkApp
-
-QUIET = {
-    "faust": logging.WARNING,
-    "mode": logging.WARNING,
-    "asyncio": logging.WARNING,
-    "aiokafka": logging.WARNING,
-    "aiokafka.consumer.group_coordinator": logging.ERROR,  # a warning at every rebalance
-}
+from streams.runtime.quiet import hush
 
 
 class _Worker(faust.Worker):
@@ -31,8 +24,7 @@ def run_worker(app: ChunkApp, *, loglevel: int = logging.INFO, **options: Any) -
     """
     if not logging.root.handlers:
         logging.basicConfig(level=loglevel, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for name, level in QUIET.items():
-        logging.getLogger(name).setLevel(level)
+    hush()
     app.finalize()
     worker = _Worker(app, override_logging=False, redirect_stdouts=False, quiet=True, **options)
     worker.spinner = None
