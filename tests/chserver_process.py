@@ -146,7 +146,10 @@ def launch() -> Iterator[Callable[..., Server]]:
 def running_front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = start(tmp_path_factory.mktemp("chserver") / "data")
     yield server
-    assert server.stop() == 0
+    try:
+        assert server.stop() == 0
+    finally:
+        server.process.kill()  # nothing to do for one that stopped
 
 
 @pytest.fixture
