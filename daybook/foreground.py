@@ -20,7 +20,8 @@ def stay(folder: Path, partitions: int | None) -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         settings = running.up(folder, partitions, say)
-        with console().status("all is ready") as line:
+        say("all is ready; Ctrl-C stops it")
+        with console().status("all is running") as line:
             while True:
                 rows = state.look(settings)
                 for row in rows:

@@ -10,7 +10,7 @@ from daybook.errors import Problem
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 6.0
 
 Offsets = dict[tuple[str, int], int]
 """(topic, partition) → an offset."""

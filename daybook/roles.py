@@ -68,10 +68,13 @@ def _stream(settings: Settings, ready: Callable[[], None]) -> NoReturn:
 
 def _run_all(settings: Settings) -> None:
     """All roles as children of this process: SIGTERM reaches each, and where one ends the others are stopped too."""
+    environment = {name: value for name, value in os.environ.items() if name != workers.READY_FILE}
+    if settings.worker_name is not None:
+        environment["DAYBOOK_WORKER_NAME"] = settings.worker_name
     children = {
         role: subprocess.Popen(
             [sys.executable, "-m", "daybook", "worker", "--role", role, "--data", settings.data],
-            env={name: value for name, value in os.environ.items() if name != workers.READY_FILE},
+            env=environment,
             start_new_session=True,
         )
         for role in workers.ROLES

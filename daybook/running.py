@@ -9,6 +9,7 @@ from pathlib import Path
 
 from daybook import migrating, settings, workers
 from daybook.settings import SERVERS, Settings
+from stack.jars import locked
 from stack.stack import Stack
 
 Say = Callable[[str], None]
@@ -21,12 +22,13 @@ def up(folder: Path, partitions: int | None, say: Say) -> Settings:
     """
     Stack(folder, say=say).up()
     found = of_folder(folder, partitions)
-    migrating.migrate(found, say)
-    moved = [role for role in workers.ROLES if workers.runs_elsewhere(folder, role, found)]
-    for role in workers.stop(folder, moved):
-        say(f"worker {role}: stopped, because a server has moved to another port")
-    for role, started in workers.start(folder, found).items():
-        say(f"worker {role}: {'ready' if started else 'already running'}")
+    with locked(folder / "workers"):  # two who call this at once do not start two of each
+        migrating.migrate(found, say)
+        moved = [role for role in workers.ROLES if workers.runs_elsewhere(folder, role, found)]
+        for role in workers.stop(folder, moved):
+            say(f"worker {role}: stopped, because a server has moved to another port")
+        for role, started in workers.start(folder, found).items():
+            say(f"worker {role}: {'ready' if started else 'already running'}")
     for variable in foreign_variables(found):
         say(f"note: {variable} is set and names another server; commands other than up and down will use that one")
     return found

@@ -11,8 +11,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import clickhouse_connect
 import psutil
+import psycopg
 import pytest
+import redis
 
 EVENTS = Path(__file__).parents[2] / "schemas" / "examples" / "events.jsonl"
 SERVERS = ("kafka", "postgres", "clickhouse", "redis")
@@ -61,13 +64,17 @@ def processes_of(folder: Path) -> list[str]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A data folder in which all runs, started as from a script that reads the output to its end."""
     data = tmp_path_factory.mktemp("daybook") / "data"
-    try:
-        up = f'"{sys.executable}" -m daybook up --detach --data "{data}" 2>&1 | cat'
-        done = subprocess.run(["sh", "-c", up], capture_output=True, text=True, timeout=90, env=CLEAN)
-        assert "all is ready" in done.stdout, done.stdout
-        yield data
-    finally:
-        daybook("down", "--data", data, timeout_s=120)
+    # Its input ends when this process does, however that ends: a run that is killed leaves nothing behind.
+    script = "import sys; sys.stdin.read(); from daybook.cli import run; run(['down'])"
+    env = {**CLEAN, "DAYBOOK_DATA": str(data)}
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, start_new_session=True, env=env):
+        try:
+            up = f'"{sys.executable}" -m daybook up --detach --data "{data}" 2>&1 | cat'
+            done = subprocess.run(["sh", "-c", up], capture_output=True, text=True, timeout=90, env=CLEAN)
+            assert "all is ready" in done.stdout, done.stdout
+            yield data
+        finally:
+            daybook("down", "--data", data, timeout_s=120)
 
 
 def test_status_is_one_parseable_line_a_role_and_all_is_healthy(folder: Path) -> None:
@@ -129,10 +136,6 @@ def test_sent_events_are_visible_everywhere_after_wait_and_refused_lines_stop_no
 
     assert daybook("wait", "--timeout", 30, "--data", folder).returncode == 0
     env = dict(line.split("=", 1) for line in daybook("env", "--data", folder).stdout.splitlines())
-    import clickhouse_connect
-    import psycopg
-    import redis
-
     with psycopg.connect(env["DAYBOOK_POSTGRES"]) as postgres:
         query = "SELECT date::text, steps, water_ml FROM user_metrics_daily WHERE user_id = 'u_1001' ORDER BY date"
         stored = [row for row in postgres.execute(query).fetchall() if row[1] is not None]
@@ -143,7 +146,7 @@ def test_sent_events_are_visible_everywhere_after_wait_and_refused_lines_stop_no
     assert clickhouse.query(query).result_rows == [(steps, water)]
     key = f"daybook:day:u_1001:{day}"
     cached = redis.Redis.from_url(env["DAYBOOK_REDIS"], decode_responses=True).hgetall(key)
-    assert (int(cached["steps"]), float(cached["water_ml"])) == (steps, water)  # type: ignore[index]
+    assert (int(cached["steps"]), float(cached["water_ml"])) == (steps, water)
 
     done = daybook("verify", "--data", folder)
     assert (done.returncode, done.stdout) == (0, ""), done.stdout
@@ -186,27 +189,29 @@ def test_what_was_killed_comes_back_with_up_and_nothing_else_is_touched(folder: 
     assert daybook("verify", "--data", folder).returncode == 0
 
 
-def test_logs_are_read_by_role_and_followed(folder: Path) -> None:
+def test_logs_are_read_by_role_and_followed(folder: Path, tmp_path: Path) -> None:
     done = daybook("logs", "streams", "-n", 1, "--data", folder)
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 1)
     everything = daybook("logs", "--data", folder).stdout
     assert all(f"{role} " in everything for role in ("kafka", "postgres", "worker-streams"))
 
     command = [sys.executable, "-m", "daybook", "logs", "kafka", "-n", "0", "--follow", "--data", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=CLEAN) as follower:
-        assert follower.stdout is not None
-        time.sleep(1)
-        with (folder / "logs" / "kafka.log").open("a") as log:
-            log.write("a line that was not there before\n")
-        assert any("not there before" in line for line in follower.stdout)
+    seen = tmp_path / "seen"
+    with seen.open("w") as out, subprocess.Popen(command, stdout=out, env=CLEAN) as follower:
+        deadline = time.monotonic() + 30
+        while "not there before" not in seen.read_text() and time.monotonic() < deadline:
+            with (folder / "logs" / "kafka.log").open("a") as log:
+                log.write("a line that was not there before\n")
+            time.sleep(0.3)
         follower.send_signal(signal.SIGINT)
         assert follower.wait(10) == 130
+    assert "not there before" in seen.read_text()
 
 
 def test_a_worker_under_faust_itself_joins_and_leaves_in_order(folder: Path) -> None:
     env = {**CLEAN, "DAYBOOK_DATA": str(folder), "DAYBOOK_WORKER_NAME": "by-faust"}
     faust = Path(sys.executable).with_name("faust")
-    command = [faust, "-A", "daybook.app", "worker", "--without-web", "-l", "info"]
+    command = [str(faust), "-A", "daybook.app", "worker", "--without-web", "-l", "info"]
     log = folder / "faust.log"
     with log.open("w") as out, subprocess.Popen(command, stdout=out, stderr=out, env=env) as worker:
         deadline = time.monotonic() + 30
@@ -220,6 +225,41 @@ def test_a_worker_under_faust_itself_joins_and_leaves_in_order(folder: Path) -> 
     assert daybook("wait", "--timeout", 30, "--data", folder).returncode == 0
 
 
+def test_all_roles_at_once_in_the_foreground_end_together_on_sigterm(folder: Path, tmp_path: Path) -> None:
+    before = rows(folder)
+    command = [sys.executable, "-m", "daybook", "worker", "--role", "all", "--name", "more", "--data", str(folder)]
+    log = tmp_path / "all.log"
+    with log.open("w") as out, subprocess.Popen(command, stdout=out, stderr=out, env=CLEAN) as workers:
+        deadline = time.monotonic() + 30
+        while "ready: partitions" not in log.read_text() and time.monotonic() < deadline:
+            assert workers.poll() is None, log.read_text()
+            time.sleep(0.1)
+        children = psutil.Process(workers.pid).children()
+        assert len(children) == len(WORKERS)
+        workers.send_signal(signal.SIGTERM)
+        assert workers.wait(40) == 0, log.read_text()
+    assert not any(child.is_running() for child in children)
+    assert {role: row[:2] for role, row in rows(folder).items()} == {role: row[:2] for role, row in before.items()}
+    assert daybook("send", EVENTS, "--data", folder).returncode == 0
+    assert daybook("wait", "--timeout", 30, "--data", folder).returncode == 0
+
+
+def test_a_worker_that_cannot_work_is_told_with_the_end_of_its_log(folder: Path) -> None:
+    env = dict(line.split("=", 1) for line in daybook("env", "--data", folder).stdout.splitlines())
+    store = redis.Redis.from_url(env["DAYBOOK_REDIS"])
+    psutil.Process(int(rows(folder)["worker-redis"][1])).kill()
+    store.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        done = daybook("up", "--detach", "--data", folder)
+    finally:
+        store.config_set("maxmemory-policy", "noeviction")
+    assert done.returncode == 1
+    assert "daybook: worker-redis ended while starting; the end of" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("daybook: Redis at 127.0.0.1")
+    assert "set it to noeviction" in done.stderr.splitlines()[-1]
+    assert daybook("up", "--detach", "--data", folder).returncode == 0
+
+
 def test_a_worker_without_its_servers_says_so_in_one_line(tmp_path: Path) -> None:
     env = dict.fromkeys(("DAYBOOK_POSTGRES", "DAYBOOK_CLICKHOUSE", "DAYBOOK_REDIS"), "redis://127.0.0.1:1/0")
     done = daybook("worker", "--role", "streams", env={**env, "DAYBOOK_KAFKA": "127.0.0.1:1"}, cwd=tmp_path)
@@ -228,14 +268,25 @@ def test_a_worker_without_its_servers_says_so_in_one_line(tmp_path: Path) -> Non
     assert done.stderr.count("\n") == 1
 
 
-def test_down_leaves_nothing_behind_and_up_finds_all_as_it_was(folder: Path) -> None:
+def test_down_leaves_nothing_behind_and_up_in_the_foreground_ends_with_ctrl_c(folder: Path, tmp_path: Path) -> None:
     done = daybook("down", "--data", folder)
     assert done.returncode == 0, done.stderr
     assert processes_of(folder) == []
     assert daybook("status", "--data", folder).returncode == 1
     assert daybook("down", "--data", folder).returncode == 0
 
-    assert daybook("up", "--detach", "--data", folder).returncode == 0
-    assert daybook("verify", "--data", folder).returncode == 0
-    assert daybook("down", "--data", folder).returncode == 0
+    command = [sys.executable, "-m", "daybook", "up", "--data", str(folder)]
+    told = tmp_path / "told"
+    with told.open("w") as out, subprocess.Popen(command, stdout=out, stderr=out, env=CLEAN) as foreground:
+        deadline = time.monotonic() + 60
+        while "all is ready" not in told.read_text() and time.monotonic() < deadline:
+            assert foreground.poll() is None, told.read_text()
+            time.sleep(0.1)
+        assert daybook("verify", "--data", folder).returncode == 0
+        psutil.Process(int(rows(folder)["worker-redis"][1])).kill()
+        while "worker-redis: died" not in told.read_text() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        foreground.send_signal(signal.SIGINT)
+        assert foreground.wait(60) == 1, "it says that something did not run at the end"
+    assert told.read_text().splitlines()[-1] == "daybook: not running at the end: worker-redis"
     assert processes_of(folder) == []
