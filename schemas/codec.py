@@ -46,8 +46,7 @@ class Rejected:
     path: str = "$"
 
 
-_ZONED: frozenset[type] = frozenset({STRUCT_OF["profile.updated"]})
-"""Types whose data name a zone (isinstance would ask the metaclass of every event)."""
+_PROFILE: type = STRUCT_OF["profile.updated"]
 _TYPES = {struct_of(m): type_of(m) for models in FAMILIES.values() for m in models}
 
 
@@ -76,11 +75,11 @@ def reader(family: str | None) -> Read:
     structs = STRUCT_OF.values() if family is None else [struct_of(m) for m in FAMILIES[family]]
     parse: Callable[[bytes], Event] = msgspec.json.Decoder(union_of(structs)).decode
 
+    may_name_zone = _PROFILE in structs
+
     def read(raw: bytes | None, received_ms: int) -> tuple[Event, int, int | None] | Rejected:
-        if raw is None:
-            return Rejected("Expected an event, got a Kafka record without a value")
-        if len(raw) > MAX_EVENT_BYTES:
-            return Rejected(f"Expected at most {MAX_EVENT_BYTES} bytes, got {len(raw)}")
+        if raw is None or len(raw) > MAX_EVENT_BYTES:
+            return _unfit(raw)
         path = "$.time"
         try:
             event = parse(raw)
@@ -93,7 +92,7 @@ def reader(family: str | None) -> Read:
             if event.timezone is not None:
                 path = "$.timezone"
                 zone(event.timezone)
-            if type(event) in _ZONED and event.data.timezone is not None:
+            if may_name_zone and type(event) is _PROFILE and event.data.timezone is not None:
                 path = "$.data.timezone"
                 zone(event.data.timezone)
             if b"\\" in raw and b"\\u0000" in raw:  # rarely; an escaped backslash before u0000 is harmless
@@ -111,6 +110,12 @@ def reader(family: str | None) -> Read:
     return read
 
 
+def _unfit(raw: bytes | None) -> Rejected:
+    if raw is None:
+        return Rejected("Expected an event, got a Kafka record without a value")
+    return Rejected(f"Expected at most {MAX_EVENT_BYTES} bytes, got {len(raw)}")
+
+
 def _refusal(raw: bytes, family: str | None, text: str) -> Rejected:
     reason, _, path = text.partition(" - at `")
     if family is not None and path == "$.type`":
@@ -120,7 +125,8 @@ def _refusal(raw: bytes, family: str | None, text: str) -> Rejected:
     return Rejected(reason, path.rstrip("`") or "$")
 
 
-_canonical = msgspec.msgpack.Encoder(order="deterministic").encode
+pack_canonical = msgspec.msgpack.Encoder(order="deterministic").encode
+"""Of (type, source, time, timezone, data): see `canonical`."""
 _json = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -130,7 +136,7 @@ def canonical(event: Event) -> bytes:
     In: type, source, time as written, timezone and data with defaults left out. Not in: id, sentat, key order, spaces,
     1 against 1.0, unknown attributes. New optional fields leave the digests of old events as they are.
     """
-    return _canonical((_TYPES[type(event)], event.source, event.time, event.timezone, event.data))  # type: ignore[index]
+    return pack_canonical((_TYPES[type(event)], event.source, event.time, event.timezone, event.data))  # type: ignore[index]
 
 
 def encode(event: Event) -> bytes:

@@ -7,13 +7,13 @@ value adds nothing and is not zero.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from schemas.codec import Event
 from schemas.families import FAMILY_OF
-from schemas.ledger import KIND_OF_TYPE, LANES, Values, pack_contribution
+from schemas.ledger import FAMILY_LETTERS, KIND_OF_TYPE, LANES, Values, pack_contribution
 from schemas.plausible import LIMITS
 from schemas.structs import STRUCT_OF
 from streams.daily.cells import ACTIVITY, MEAL, MEASURED, SHIFTS, SIZES, SLEEP, WATER, WORKOUT
@@ -55,7 +55,11 @@ def meal(data: Any) -> Contribution:
         n_energy, n_protein, n_carbs, n_fat, n_fibre = [v is not None for v in sums]
     if data.portion != 1:
         portion = round(data.portion * 1000)
-        energy, protein, carbs, fat, fibre = [(v * portion + 500) // 1000 for v in (energy, protein, carbs, fat, fibre)]
+        energy = (energy * portion + 500) // 1000
+        protein = (protein * portion + 500) // 1000
+        carbs = (carbs * portion + 500) // 1000
+        fat = (fat * portion + 500) // 1000
+        fibre = (fibre * portion + 500) // 1000
     lanes = _pack_meal(energy, protein, carbs, fat, fibre, n_energy, n_protein, n_carbs, n_fat, n_fibre, 1)
     return lanes, _int(lanes, "little")  # meals lie at the right end: nothing to shift
 
@@ -178,8 +182,28 @@ _BY_TYPE: dict[str, Contribute] = {
     "profile.updated": register,
 }
 
-CONTRIBUTE: dict[type, tuple[str, str, int, bool, Contribute]] = {
-    STRUCT_OF[name]: (name, FAMILY_OF[name], kind.code, name.endswith(".deleted"), _BY_TYPE.get(name, nothing))
+
+class Fold(NamedTuple):
+    """How one event type becomes a winner."""
+
+    type: str
+    letter: str
+    """Of its family, in ledger keys."""
+    code: int
+    deleted: bool
+    contribute: Contribute
+    is_register: bool
+
+
+FOLDS: dict[type, Fold] = {
+    STRUCT_OF[name]: Fold(
+        name,
+        FAMILY_LETTERS[FAMILY_OF[name]],
+        kind.code,
+        name.endswith(".deleted"),
+        _BY_TYPE.get(name, nothing),
+        FAMILY_OF[name] == "plans",
+    )
     for name, kind in KIND_OF_TYPE.items()
 }
-"""Struct → (CloudEvents type, family, kind code, is a delete, contribution)."""
+"""Struct → how its events are folded."""
