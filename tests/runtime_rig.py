@@ -125,7 +125,7 @@ class Job:
         deadline = time.monotonic() + timeout_s
         while (lag := self.lag()) > 0:
             assert time.monotonic() < deadline, f"{lag} records are not folded after {timeout_s} s\n{self.logs()}"
-            time.sleep(0.2)
+            time.sleep(0.1)
 
     def ends(self, topic: str) -> dict[int, int]:
         reader = self._reader()
@@ -174,6 +174,7 @@ class Job:
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
+                "fetch.wait.max.ms": 10,
                 "log_level": 0,
             }
         )

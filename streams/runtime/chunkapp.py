@@ -62,6 +62,7 @@ class ChunkApp(faust.App):
             refuse(NO_EXACTLY_ONCE)
         for table in self.tables.chunk_tables:
             await self.check_topics(table)
+        self._check_sources()
         self.add_future(watch(self))
 
     async def on_stop(self) -> None:
@@ -76,6 +77,12 @@ class ChunkApp(faust.App):
         if not self.should_stop:
             stop_process(f"Faust crashed: {reason!r}", reason)
         super()._crash(reason)
+
+    def _check_sources(self) -> None:
+        folded = [source for table in self.tables.chunk_tables for source in table.sources]
+        twice = {source for source in folded if folded.count(source) > 1}
+        if twice:
+            refuse(f"{sorted(twice)} would be folded into two tables of {self.conf.id}: name the sources of each table")
 
     # -- admission
 

@@ -9,6 +9,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from aiokafka.errors import KafkaError
+
 from streams.runtime.partition import OwnedPartition
 from streams.runtime.producer import FencedProducer
 from streams.runtime.stop import stop_process
@@ -64,7 +66,8 @@ class Flusher:
                 await self._flush()
         except BaseException as error:
             where = f"{self.producer.transactional_id}, flush {self.partition.flush_number}"
-            stop_process(f"the transaction of {where} failed or its outcome is unknown: {error!r}")
+            ours = None if isinstance(error, KafkaError | TimeoutError) else error
+            stop_process(f"the transaction of {where} failed or its outcome is unknown: {error!r}", ours)
         finally:
             self._task = None
 

@@ -22,14 +22,13 @@ class Collector:
 
     def hold(self) -> None:
         """Switch the automatic collector off, for recovery and for good."""
-        gc.disable()
+        if gc.isenabled():
+            gc.disable()
+            gc.collect()  # what the start left; the state is not there yet
 
     def freeze(self) -> None:
-        """Collect, then leave everything that is alive out of later collections."""
-        gc.disable()
-        gc.collect()
+        """Leave everything that is alive out of later collections. Walks nothing, so a large state costs no pause."""
         gc.freeze()
-        self._last_full = time.monotonic()
 
     def after_flush(self, *, idle: bool) -> None:
         """Collect what is young, now and then; everything, in a pause and at most every ten minutes."""

@@ -11,6 +11,10 @@ from schemas.positions import Position, decode_position, encode_position, is_pos
 from streams.state import Counts, Pairs, PartitionState, Records
 
 
+class BrokenFold(Exception):
+    """The fold changed its state and does not account for it: trying again would apply the records twice."""
+
+
 class Flush(NamedTuple):
     """What one transaction writes, and whom to tell when it is committed."""
 
@@ -76,9 +80,12 @@ class OwnedPartition:
         """Fold records and move the watermark; raises what the state raises, having changed nothing."""
         received = len(records.offsets)
         counts = self.state.fold(records) if received else Counts()
-        if sum(counts) != received:
-            raise AssertionError(f"the fold was given {received} records and accounts for {counts}")
         old = self.positions[records.topic]
+        if sum(counts) != received or next_offset < old.next_offset:
+            raise BrokenFold(
+                f"{received} records up to offset {next_offset - 1} were folded onto {old.next_offset}, and the fold "
+                f"accounts for {counts}"
+            )
         self.positions[records.topic] = replace(
             old,
             next_offset=next_offset,

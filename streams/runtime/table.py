@@ -14,7 +14,7 @@ from faust.types import TP
 from streams.runtime.fence import Fence
 from streams.runtime.flush import Flusher
 from streams.runtime.garbage import Collector
-from streams.runtime.partition import OwnedPartition
+from streams.runtime.partition import BrokenFold, OwnedPartition
 from streams.runtime.producer import FencedProducer
 from streams.runtime.quiet import FAUST_LOG
 from streams.runtime.stop import stop_process
@@ -136,6 +136,9 @@ class ChunkTable(faust.Table[Any, Any]):
         if flusher is None or partition is None or not partition.ready:
             stop_process(f"{chunk!r} arrived for a partition that is not owned")
         first = await self._first_new(partition, chunk)
+        if first is None:
+            chunk.ack()
+            return
         size, slice_size = len(chunk), self.tuning.slice_records
         due = asyncio.get_running_loop().time() + self.tuning.flush_interval_s
         while True:
@@ -154,7 +157,8 @@ class ChunkTable(faust.Table[Any, Any]):
         if flusher.uncommitted >= self.tuning.max_uncommitted_chunks:
             await flusher.wait_below(self.tuning.max_uncommitted_chunks)
 
-    async def _first_new(self, partition: OwnedPartition, chunk: Chunk) -> int:
+    async def _first_new(self, partition: OwnedPartition, chunk: Chunk) -> int | None:
+        """Return which record of the chunk is the first that the watermark does not cover; None if it covers all."""
         topic = chunk.tp.topic
         watermark = partition.next_offset(topic)
         if watermark is None:
@@ -167,6 +171,8 @@ class ChunkTable(faust.Table[Any, Any]):
         if chunk.start < watermark:
             await self.app.check_topics(self)  # a topic that was made again starts from 0 too
             log.info("%s/%d: skipping what the watermark %d covers", topic, partition.number, watermark)
+            if chunk.next_offset <= watermark:
+                return None
         return bisect_left(chunk.offsets, watermark)
 
     async def _fold_slice(self, partition: OwnedPartition, records: Records, next_offset: int, chunk: Chunk) -> None:
@@ -176,8 +182,8 @@ class ChunkTable(faust.Table[Any, Any]):
                 return partition.fold(records, next_offset)
             except Exception as error:
                 where = f"{self.name} cannot fold {chunk!r}"
-                if attempt == self.tuning.attempts:
-                    stop_process(f"{where}, tried {attempt} times: {error!r}", error)
+                if attempt == self.tuning.attempts or isinstance(error, BrokenFold):
+                    stop_process(f"{where}, at attempt {attempt}: {error!r}", error)
                 log.warning("%s (attempt %d, again in %.1f s): %r", where, attempt, pause, error)
                 await asyncio.sleep(pause)
                 pause *= 2

@@ -29,7 +29,7 @@ def new_job(stack: RunningStack, tmp_path: Path) -> Iterator[NewJob]:
 
 def test_joins_kills_and_a_freeze_count_every_record_once(new_job: NewJob) -> None:
     job = new_job(sources=3, session_timeout_s=2.0, heartbeat_interval_s=0.5)
-    with job.feeding(120_000, seconds=14):
+    with job.feeding(100_000, seconds=11):
         a = job.worker("a")
         a.wait_ready()
         b = job.worker("b")
@@ -41,7 +41,7 @@ def test_joins_kills_and_a_freeze_count_every_record_once(new_job: NewJob) -> No
             b.wait_ready()
         time.sleep(0.5)
         b.freeze()
-        time.sleep(3.5)
+        time.sleep(3.0)
         b.thaw()
         c = job.worker()
         c.wait_ready()
@@ -70,7 +70,7 @@ def zombie(job: Job, **config: Any) -> int | None:
     job.feed(20_000)
     job.wait_folded()
     first.thaw()
-    time.sleep(2.0)
+    time.sleep(1.5)
     if first.process.poll() is None:
         job.wait_folded()
         first.stop()

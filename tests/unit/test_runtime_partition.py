@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from runtime_counting import Counting
 
 from schemas.positions import decode_position, encode_position, is_position, version_of
-from streams.runtime.partition import OwnedPartition
+from streams.runtime.partition import BrokenFold, OwnedPartition
 from streams.state import Counts, Drained, Records
 
 CHANGELOG = "app-counts-changelog"
@@ -101,8 +101,16 @@ class Careless(Counting):
 def test_a_fold_that_does_not_account_for_every_record_is_an_error() -> None:
     owned = partition(Careless(3))
     owned.open("meals", "id", 0)
-    with pytest.raises(AssertionError, match="was given 2 records"):
+    with pytest.raises(BrokenFold, match="2 records up to offset 1"):
         owned.fold(records("meals", 0, [b"a", b"b"]), 2)
+
+
+def test_a_watermark_never_goes_back() -> None:
+    owned = partition()
+    owned.open("meals", "id", 10)
+    with pytest.raises(BrokenFold):
+        owned.fold(records("meals", 5, []), 9)
+    assert owned.next_offset("meals") == 10
 
 
 @pytest.mark.parametrize("key", [None, b"", b"\0nonsense\0x"])
