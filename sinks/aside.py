@@ -4,8 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from sinks.base import Refused, Sink
+from sinks.base import Refused, Sink, Stop
 from sinks.batch import Batch
+
+MOST_SHARE, SOME, RECENT = 0.1, 10, 10_000
+
+
+class Limit:
+    """Stops a sink that would drain its topic aside: with a broken encoder every row looks bad (Arroyo's DlqLimit)."""
+
+    def __init__(self) -> None:
+        self._rows = self._refused = 0.0
+
+    def count(self, rows: int, refused: int) -> None:
+        """Raises Stop when of the last 10,000 or so rows more than a tenth, and more than ten, were set aside."""
+        self._rows, self._refused = self._rows + rows, self._refused + refused
+        if self._refused > max(SOME, self._rows * MOST_SHARE):
+            raise Stop(
+                f"{self._refused:.0f} of the last {self._rows:.0f} rows were refused: that is no fault of the rows."
+                " Nothing of the last batch is committed; the log names each row and the reason"
+            )
+        if self._rows > RECENT:
+            self._rows, self._refused = self._rows / 2, self._refused / 2
 
 
 async def write(sink: Sink, batch: Batch) -> list[tuple[Any, Refused]]:

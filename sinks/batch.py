@@ -78,4 +78,24 @@ class Batch:
         return [row for name in ROWS for row in getattr(self, name)]
 
 
+def name_of(row: Any) -> str:
+    """A row by its key and version, for the log: no values, which are somebody's body data.
+
+    >>> name_of(DailyRow("u", "2026-03-01", 7))
+    "daily row of 'u' on 2026-03-01, version 7"
+    """
+    match row:
+        case DailyRow():
+            return f"daily row of {row.user_id!r} on {row.date}, version {row.version}"
+        case RejectedRow():
+            return f"refused event {row.topic}/{row.partition}@{row.offset}"
+        case EventRow():
+            return f"event {row.topic}/{row.partition}@{row.offset} of {row.event.subject!r}"
+        case EntityRow():
+            return f"winner of {row.family} {row.entity!r} of {row.subject!r}"
+        case PositionRow():
+            return f"position of {row.topic}/{row.partition}"
+    raise TypeError(f"{type(row).__name__} is no row of a batch")
+
+
 ROWS = tuple(f.name for f in fields(Batch) if f.name != "through")

@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError
 from schemas.topics import GENERATION
 from sinks import aside
 from sinks.base import Behind, Sink
+from sinks.batch import name_of
 from sinks.filing import Filing
 from sinks.intake import Taken, take
 from sinks.patience import Patience
@@ -27,10 +28,12 @@ from sinks.tally import Tally
 log = logging.getLogger(__name__)
 
 _POLL_S = 0.25
-_LOOK_S = 5.0
+LOOK_S = 5.0
 """How often an idle store is written an empty batch, by which it notices that it was emptied."""
 _START_PATIENCE_S = 60.0
 _SLOW_S = 2.0
+_NAMED = 20
+"""How many rows of one batch are named in the log when they are set aside."""
 
 
 def group_of(role: str) -> str:
@@ -72,6 +75,7 @@ class _Loop:
         self._sink, self._source, self._filing, self._stop = sink, source, filing, stop
         self._patience = Patience(sink.role, stop)
         self._tally = Tally(sink.role)
+        self._limit = aside.Limit()
         self._gathered = Taken()
         self._writing: asyncio.Task[bool] | None = None
         self._wrote_at = self._looked_at = 0.0
@@ -154,7 +158,7 @@ class _Loop:
     def _is_due(self) -> bool:
         if self._gathered.records:
             return self._is_full or self._linger_left <= 0
-        return self._source.has_moved or time.monotonic() - self._looked_at > _LOOK_S
+        return self._source.has_moved or time.monotonic() - self._looked_at > LOOK_S
 
     async def _flush(self, gathered: Taken, reached: dict[tuple[str, int], int]) -> bool:
         """Store what was gathered, then commit how far that goes. False if told to stop while the store was away."""
@@ -173,15 +177,18 @@ class _Loop:
         if gathered.records:
             self._wrote_at = self._looked_at
         self._report(gathered, refused, self._looked_at - began)
+        self._limit.count(len(batch), len(refused) + len(gathered.unreadable))
         await self._source.commit(reached)
         return True
 
     def _report(self, gathered: Taken, refused: list[tuple[Any, Any]], took_s: float) -> None:
         role = self._sink.role
-        for row, why in refused:
-            log.error("%s refused a row, which is set aside: %.300r: %s", role, row, why)
-        for bad in gathered.unreadable:
+        for row, why in refused[:_NAMED]:
+            log.error("%s refused a row, which is set aside: %s: %s", role, name_of(row), why)
+        for bad in gathered.unreadable[:_NAMED]:
             log.error("%s: unreadable, set aside: %s/%d@%d key %r: %s", role, *bad)
+        if (more := max(0, len(refused) - _NAMED) + max(0, len(gathered.unreadable) - _NAMED)) > 0:
+            log.error("%s: and %d more of this batch set aside", role, more)
         self._tally.add(gathered, len(refused), took_s)
         level = logging.INFO if took_s > _SLOW_S else logging.DEBUG
         rows, records = len(gathered.batch), gathered.records

@@ -11,7 +11,7 @@ import clickhouse_connect
 
 from sinks.address import shown
 from sinks.base import Stop
-from sinks.clickhouse.retry import judge
+from sinks.clickhouse.retry import ERRORS, judge
 
 
 async def connect(url: str) -> Any:
@@ -31,17 +31,17 @@ async def connect(url: str) -> Any:
             connect_timeout=5,
             send_receive_timeout=100,
         )
-    except Exception as why:  # the client lets errors of the operating system and of HTTP through
+    except ERRORS as why:
         raise judge(why, shown("ClickHouse", url)) from why
 
 
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Any]:
-    """A client for a while. Errors inside are raised as what `judge` says."""
+    """A client for a while; its errors are raised as what `judge` says."""
     client = await connect(url)
     try:
         yield client
-    except Exception as why:
-        raise why if isinstance(why, Stop) else judge(why, shown("ClickHouse", url)) from why
+    except ERRORS as why:
+        raise judge(why, shown("ClickHouse", url)) from why
     finally:
         await client.close()

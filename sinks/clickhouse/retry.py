@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 
-from clickhouse_connect.driver.exceptions import DataError, ProgrammingError
+from aiohttp import ClientError
+from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, ProgrammingError
 
 from sinks.base import Refused, Retry, SinkError, Stop
 
+ERRORS = (ClickHouseError, ClientError, OSError, TimeoutError)
+"""What the client raises when the server or the way to it is at fault; it lets some of aiohttp's through."""
+UNFIT = (OverflowError, ValueError)
+"""What it raises for a value that a column's type cannot take, besides DataError."""
 _CODE = re.compile(r"(?:Code: |error code )(\d+)")
 _REFUSED = {6, 26, 27, 38, 41, 69, 70, 72, 117, 321, 349, 441}
 """Values that cannot be parsed, are out of range or too large, null where none may be: these rows, always."""
@@ -22,7 +27,7 @@ def judge(why: Exception, where: str) -> SinkError:
     code = int(found[1]) if (found := _CODE.search(text)) else None
     if code in _STOP:
         return Stop(f"{where}: {text}{': run daybook migrate' if code in _MIGRATE else ''}")
-    if code in _REFUSED or (code is None and isinstance(why, DataError)):
+    if code in _REFUSED or (code is None and isinstance(why, (DataError, *UNFIT))):
         return Refused(f"{where}: {text}")
     if code is None and isinstance(why, ProgrammingError):
         return Stop(f"{where}: {text}")

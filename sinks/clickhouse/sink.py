@@ -9,12 +9,12 @@ from clickhouse_connect.datatypes.registry import get_from_name
 
 from schemas import tables, topics
 from sinks.address import shown
-from sinks.base import SinkError, Stop
+from sinks.base import Stop
 from sinks.batch import Batch, Place
 from sinks.chunking import latest, newest_daily, once, winners
 from sinks.clickhouse import encode, events
 from sinks.clickhouse.client import connect
-from sinks.clickhouse.retry import judge
+from sinks.clickhouse.retry import ERRORS, UNFIT, judge
 
 _SETTINGS = {
     "max_partitions_per_insert_block": 0,  # a chunk of old imports may touch hundreds of months
@@ -84,7 +84,7 @@ class ClickHouseSink:
             )
         except KeyError as why:
             raise Stop(f"{self._where}: table {table} has no column {why}: run daybook migrate") from why
-        except Exception as why:  # the client lets errors of the operating system and of HTTP through
+        except (*ERRORS, *UNFIT) as why:
             raise judge(why, self._where) from why
 
     async def _connected(self) -> Any:
@@ -95,8 +95,8 @@ class ClickHouseSink:
                 for table in self.tables:
                     described = await client.query(f"DESCRIBE TABLE {table.clickhouse}")
                     self._types[str(table.clickhouse)] = {r[0]: get_from_name(r[1]) for r in described.result_rows}
-            except Exception as why:
+            except BaseException as why:
                 await client.close()
-                raise why if isinstance(why, SinkError) else judge(why, self._where) from why
+                raise judge(why, self._where) if isinstance(why, ERRORS) else why from None
             self._client = client
         return self._client

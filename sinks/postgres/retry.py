@@ -14,9 +14,14 @@ NO_MONTH = "no partition of relation"
 _HOPELESS = ("password authentication failed", "no pg_hba.conf entry", "does not exist", "no password supplied")
 
 
-def judge(why: psycopg.Error, where: str) -> SinkError:
-    """The sink's error for one of psycopg's; `where` names the database."""
-    state, text = why.sqlstate or "", " ".join(str(why).split())
+def judge(why: Exception, where: str) -> SinkError:
+    """The sink's error for one of psycopg's, or of what lies below it; `where` names the database."""
+    text = " ".join(str(why).split()) or type(why).__name__
+    if isinstance(why, OverflowError):  # a number that a column cannot take
+        return Refused(f"{where}: {text}")
+    if not isinstance(why, psycopg.Error):
+        return Retry(f"{where}: {text}")
+    state = why.sqlstate or ""
     if state == "23514" and NO_MONTH in text:
         return Retry(f"{where}: {text}")  # somebody dropped the month meanwhile: it is made again
     if state.startswith(_REFUSED) or (not state and isinstance(why, psycopg.DataError)):

@@ -72,12 +72,9 @@ class PostgresSink:
                     await self._upsert(cursor, daily)
                 if rejected:
                     await cursor.executemany(encode.FILE_REJECTED, [encode.rejected(row) for row in rejected])
-        except (psycopg.Error, OSError) as why:
+        except (psycopg.Error, OSError, OverflowError) as why:
             if NO_MONTH in str(why):
                 self._months.clear()
-            if isinstance(why, OSError):
-                await self.close()
-                raise Retry(f"{self._where}: {why}") from why
             error = judge(why, self._where)
             if isinstance(error, Retry):
                 await self.close()  # whatever state the connection is in
