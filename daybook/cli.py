@@ -7,6 +7,7 @@ stdout      for programs: whole lines, no colour, never wrapped. stderr: for peo
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 from importlib.metadata import version
@@ -18,7 +19,13 @@ from daybook.commands import checks, demo, events, servers, workers
 from daybook.errors import Problem
 from daybook.say import out, say
 
-OURS = ("daybook", "streams", "sinks", "producers", "schemas", "stack")
+OURS = ("daybook", "streams", "sinks", "producers", "schemas")
+"""Packages whose errors are meant to be read as they are."""
+CLIENTS = {
+    **{"psycopg": "PostgreSQL", "redis": "Redis", "clickhouse_connect": "ClickHouse"},
+    **{"confluent_kafka": "Kafka", "aiokafka": "Kafka"},
+}
+"""Client libraries, by what their errors are about."""
 
 app = typer.Typer(
     name="daybook",
@@ -58,6 +65,9 @@ for command in (
 
 def main() -> None:
     """Run one command and end the process with its exit code."""
+    logging.getLogger().addHandler(
+        logging.NullHandler()
+    )  # what libraries log would stand beside the line that says why
     code = run(sys.argv[1:])
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.flush()
@@ -88,14 +98,19 @@ def run(arguments: list[str]) -> int:
         if isinstance(why, Problem):
             say(f"daybook: {why}")
             return why.exit_code
-        # Errors that our packages raise on purpose are whole lines; any other one needs its type to be understood.
-        ours = type(why).__module__.partition(".")[0] in OURS
-        say(
-            f"daybook: {why}"
-            if ours
-            else f"daybook: {type(why).__name__}: {_one_line(str(why))} (DAYBOOK_DEBUG=1 shows where)"
-        )
+        say(f"daybook: {_told(why)}")
         return 1
+
+
+def _told(why: Exception) -> str:
+    package = type(why).__module__.partition(".")[0]
+    if package == "stack":
+        return str(why)  # with the end of a server's log, where that says why
+    if package in OURS:
+        return _one_line(str(why))
+    if package in CLIENTS:
+        return f"{CLIENTS[package]}: {_one_line(str(why))}"
+    return f"{type(why).__name__}: {_one_line(str(why))} (DAYBOOK_DEBUG=1 shows where)"
 
 
 def _one_line(text: str) -> str:

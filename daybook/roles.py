@@ -28,7 +28,7 @@ def run(role: str, settings: Settings) -> None:
     """Run one role, or all of them, in the foreground; returns or exits when it was told to stop."""
     if role == "all":
         return _run_all(settings)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
     with workers.readiness(settings) as ready:
         if role == "streams":

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from daybook import migrating, settings, workers
 from daybook.settings import SERVERS, Settings
-from stack.jars import locked
+from stack.lock import locked
 from stack.stack import Stack
 
 Say = Callable[[str], None]
+
+_LOCK_TIMEOUT_S = 180.0
 
 
 def up(folder: Path, partitions: int | None, say: Say) -> Settings:
@@ -22,7 +24,9 @@ def up(folder: Path, partitions: int | None, say: Say) -> Settings:
     """
     Stack(folder, say=say).up()
     found = of_folder(folder, partitions)
-    with locked(folder / "workers"):  # two who call this at once do not start two of each
+    with locked(
+        folder / "workers.lock", say, timeout_s=_LOCK_TIMEOUT_S
+    ):  # two who call this at once do not start two of each
         migrating.migrate(found, say)
         moved = [role for role in workers.ROLES if workers.runs_elsewhere(folder, role, found)]
         for role in workers.stop(folder, moved):

@@ -99,6 +99,7 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=console()) as bar:
         task = bar.add_task(what, total=total)
         yield lambda done: bar.update(task, completed=done)
+        bar.update(task, total=bar.tasks[0].completed)  # it may have been an estimate
 
 
 def _count(published: Published) -> None:
