@@ -17,15 +17,17 @@ _REDRAW_S = 0.2
 _SAY_S = 1.0
 
 
-def totals_line(counters: Counters, totals: Totals) -> str:
-    """What is in the stores by now.
+def lines(counters: Counters, totals: Totals) -> tuple[str, str]:
+    """What the stores hold by now, and what became of the events.
 
-    >>> totals_line(Counters(10, 9, 1), Totals(1, 2, 12345, 1800.4, 61.0))
-    '9 applied, 1 duplicate · 1 people, 2 days · 12,345 steps · 1,800 kcal · 1 h asleep'
+    >>> for line in lines(Counters(10, 9, 1), Totals(1, 2, 12345, 1800.4, 61.0)): print(line)
+    1 people, 2 days: 12,345 steps, 1,800 kcal, 1 h asleep
+    9 applied, 1 duplicate, 0 rejected
     """
     return (
-        f"{counters.applied:,} applied, {counters.duplicate:,} duplicate · {totals.people} people, {totals.days:,} days"
-        f" · {totals.steps:,} steps · {totals.calories_kcal:,.0f} kcal · {totals.sleep_minutes / 60:,.0f} h asleep"
+        f"{totals.people} people, {totals.days:,} days: {totals.steps:,} steps, {totals.calories_kcal:,.0f} kcal, "
+        f"{totals.sleep_minutes / 60:,.0f} h asleep",
+        f"{counters.applied:,} applied, {counters.duplicate:,} duplicate, {counters.rejected:,} rejected",
     )
 
 
@@ -71,10 +73,10 @@ class Board:
         terminal = self._console.is_terminal
         if not now and time.monotonic() - self._drawn_at < (_REDRAW_S if terminal else _SAY_S):
             return
-        line = totals_line(self._figures.counters(), self._figures.totals())
+        told = lines(self._figures.counters(), self._figures.totals())
         if terminal:
-            self._live.update(Group(self._bar, Text(line)), refresh=True)
-        elif (told := f"{self._sent:,} of {self._total:,} sent · {line}") != self._line:
-            say(told)
-            self._line = told
+            self._live.update(Group(self._bar, *map(Text, told)), refresh=True)
+        elif (line := f"{self._sent:,} of {self._total:,} sent · {' · '.join(told)}") != self._line:
+            say(line)
+            self._line = line
         self._drawn_at = time.monotonic()
