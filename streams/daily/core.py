@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 
-from schemas.codec import Event, Rejected, pack_canonical, reader
+from schemas.codec import MAX_EVENT_BYTES, Event, Rejected, pack_canonical, reader
 from schemas.instants import MS_PER_DAY
 from schemas.ledger import (
     KIND_AT,
@@ -34,6 +34,8 @@ Decided = tuple[str, bytes, bytes, int, str, int, int | None, str | None]
 """An event, reduced to what the ledger needs: subject, key, packed winner, its lanes in their place (0 for what lies on
 no day), platform, time in ms, offset in minutes, zone. A plain tuple: a million of them are made in ten seconds."""
 
+MAX_KEY_BYTES = 1_024
+"""How much of a Kafka key a refusal shows."""
 WRONG_KEY = Rejected("Expected the Kafka key to be the subject", "$.subject")
 
 
@@ -70,7 +72,9 @@ def judge(records: Records) -> tuple[list[Decided], Pairs]:
                 continue
         why = got if isinstance(got, Rejected) else WRONG_KEY
         offset = records.offsets[i]
-        reject = RejectedRow(records.topic, records.partition, offset, received, why.reason, why.path, raw, key)
+        head = None if raw is None else raw[:MAX_EVENT_BYTES]  # the whole lies at its offset; ours must fit a record
+        place = (records.topic, records.partition, offset, received)
+        reject = RejectedRow(*place, why.reason, why.path, head, key and key[:MAX_KEY_BYTES])
         refused.append((rejected_key(reject), encode_row(reject)))
     return decided, refused
 
