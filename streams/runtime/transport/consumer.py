@@ -117,6 +117,9 @@ class ChunkConsumer(driver.Consumer):
             consumer._subscription._last_fetch_ended = time.monotonic()
         return await super()._wait_next_records(timeout)
 
+    async def verify_all_partitions_active(self) -> None:
+        """Leave out Faust's own livelock check, which compares a wall clock with a monotonic one: watchdog.py looks."""
+
     def oldest_unfinished(self) -> ChunkMessage | None:
         """Return the message that has waited longest for its commit."""
         heads = [waiting[0] for waiting in self._outstanding.values() if waiting]
