@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from daybook.settings import SERVERS, Settings
-from stack.process import Process, Spec, write_private
+from stack.config import mark_of
+from stack.process import Process, Spec, end_strays, write_private
 
 ROLES = ("streams", "postgres", "clickhouse", "redis")
 READY_FILE = "DAYBOOK_READY_FILE"
@@ -35,6 +36,7 @@ def start(folder: Path, servers: Settings, roles: Sequence[str] = ROLES) -> dict
     Raises StackError with the end of the log of the first that fails; what was started is stopped again then.
     """
     before = {role for role in roles if process(folder, role).pid() is not None}
+    end_strays([_mark(folder, role) for role in roles if role not in before])
     with ThreadPoolExecutor(len(ROLES)) as pool:
         begun = {role: pool.submit(process(folder, role).start, spec(folder, role, servers)) for role in roles}
         try:
@@ -48,6 +50,7 @@ def stop(folder: Path, roles: Sequence[str] = ROLES) -> list[str]:
     """Stop them all at once, each draining first; returns those that ran."""
     with ThreadPoolExecutor(len(ROLES)) as pool:
         ran = list(pool.map(lambda role: process(folder, role).stop(), roles))
+    end_strays([_mark(folder, role) for role in roles])
     for role in roles:
         _ready_file(folder, role).unlink(missing_ok=True)
     return [role for role, was in zip(roles, ran, strict=True) if was]
@@ -58,7 +61,18 @@ def spec(folder: Path, role: str, servers: Settings) -> Spec:
     file = _ready_file(folder, role)
     return Spec(
         name=f"worker-{role}",
-        argv=[sys.executable, "-m", "daybook", "worker", "--role", role, "--data", folder],
+        argv=[
+            sys.executable,
+            "-X",
+            f"daybook={_mark(folder, role)}",
+            "-m",
+            "daybook",
+            "worker",
+            "--role",
+            role,
+            "--data",
+            folder,
+        ],
         cwd=folder,
         env={READY_FILE: str(file), "PYTHONUNBUFFERED": "1", **_addresses(servers)},
         ready=lambda: is_ready(folder, role),
@@ -85,6 +99,11 @@ def _said(folder: Path, role: str) -> dict[str, Any]:
     with suppress(OSError, ValueError):
         return dict(json.loads(_ready_file(folder, role).read_text()))
     return {}
+
+
+def _mark(folder: Path, role: str) -> str:
+    """What stands in the command line of this role's process here, so that it is found though its pid file is lost."""
+    return mark_of(folder, f"worker-{role}")
 
 
 def _ready_file(folder: Path, role: str) -> Path:

@@ -189,6 +189,14 @@ def test_what_was_killed_comes_back_with_up_and_nothing_else_is_touched(folder: 
     assert daybook("verify", "--data", folder).returncode == 0
 
 
+def test_a_worker_whose_pid_file_is_lost_does_not_work_beside_the_next_one(folder: Path) -> None:
+    forgotten = int(rows(folder)["worker-redis"][1])
+    (folder / "run" / "worker-redis.json").unlink()
+    assert daybook("up", "--detach", "--data", folder).returncode == 0
+    assert not psutil.pid_exists(forgotten)
+    assert rows(folder)["worker-redis"][0] == "running"
+
+
 def test_logs_are_read_by_role_and_followed(folder: Path, tmp_path: Path) -> None:
     done = daybook("logs", "streams", "-n", 1, "--data", folder)
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 1)
