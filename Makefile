@@ -34,8 +34,8 @@ test: setup check  ## all tests, on real servers in temporary folders
 check: $(READY)  ## ruff, mypy, import rules
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/mypy --no-error-summary
+	@told=$$($(BIN)/lint-imports --no-cache 2>&1) || { echo "$$told"; exit 1; }
 
 bench-daily: setup  ## one core, 1,000,000 meals: events a second of the daily stream
 	@$(BIN)/python -m bench.daily
