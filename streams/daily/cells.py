@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from struct import Struct
 
 from schemas.instants import day_text
 from schemas.ledger import KIND_AT, KIND_OF_TYPE, LANES, Winner, lanes_of, unpack_winner
@@ -164,10 +163,14 @@ def _measured(out: DailyRow, lanes: tuple[int, ...]) -> None:
 
 
 _Fill = Callable[[DailyRow, tuple[int, ...]], None]
-_FILL: tuple[tuple[Struct, int, int, _Fill], ...] = tuple(
-    (LANES[SIZES[code]], LANES[SIZES[code]].size * 8, (1 << LANES[SIZES[code]].size * 8) - 1, fill)
+_FILL: tuple[tuple[Callable[[bytes], tuple[int, ...]], int, int, _Fill], ...] = tuple(
+    (LANES[SIZES[code]].unpack, LANES[SIZES[code]].size, (1 << LANES[SIZES[code]].size * 8) - 1, fill)
     for code, fill in zip(COUNTED, (_meals, _water, _workouts, _activity, _sleep, _measured), strict=True)
 )
+"""Per kind: how its lanes are unpacked, their bytes, the mask of their bits, and what they mean."""
+
+
+_MEASURED = 1 << SHIFTS[MEASURED]
 
 
 def row(user_id: str, day: int, cell: Cell | None, entities: Mapping[bytes, bytes], version: int) -> DailyRow:
@@ -178,15 +181,16 @@ def row(user_id: str, day: int, cell: Cell | None, entities: Mapping[bytes, byte
     if cell.stale:
         cell.survey(entities)
     rest = cell.total
-    for struct, bits, mask, fill in _FILL:
-        if lanes := rest & mask:
-            fill(out, struct.unpack(lanes.to_bytes(struct.size, "little")))
-        rest >>= bits
-        if not rest:
+    for unpack, size, mask, fill in _FILL:
+        if rest <= mask:
+            fill(out, unpack(rest.to_bytes(size, "little")))
             break
+        if lanes := rest & mask:
+            fill(out, unpack(lanes.to_bytes(size, "little")))
+        rest >>= size * 8
     if out.workouts_completed:
         _best_lifts(out, _winners(cell, entities, WORKOUT))
-    if cell.total >> SHIFTS[MEASURED]:
+    if cell.total >= _MEASURED:
         _last_measured(out, _winners(cell, entities, MEASURED))
     out.entities = len(cell.members)
     out.sources = list(cell.platforms) if len(cell.platforms) == 1 else sorted(cell.platforms)

@@ -48,7 +48,7 @@ def decide(event: Event, ms: int, offset_min: int | None) -> Decided:
     if is_register:
         key = f"{key}\0{register_of(event, type_name)}"
     offset = NO_OFFSET if offset_min is None else offset_min
-    digest = sha256(pack_canonical((type_name, source, event.time, timezone, data))).digest()[:16]
+    digest = sha256(pack_canonical((type_name, source, event.time, timezone, data))).digest()
     header = pack_header(event.revision, deleted, digest, ms, offset, code)
     winner = header + pack_place(source, timezone) + contribution
     return subject, key.encode(), winner, amount, platform_of(source), ms, offset_min, timezone
@@ -122,6 +122,8 @@ class Ledger:
         self.users: dict[str, User] = {}
         self._state: dict[bytes, bytes | None] = {}
         self._dirty: dict[tuple[str, int], None] = {}
+        self._touched: dict[Cell, tuple[str, int]] = {}
+        """The days of cells that gained something; a cell may be gone since. Asking by cell spares most events a tuple."""
         self._rejected: Pairs = []
 
     def restore(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
@@ -146,7 +148,7 @@ class Ledger:
 
     def _apply(self, decided: list[Decided]) -> tuple[int, int, int]:
         applied = duplicate = superseded = 0
-        users, dirty, state = self.users, self._dirty, self._state
+        users, touched, dirty, state = self.users, self._touched, self._dirty, self._state
         for subject, key, winner, amount, platform, ms, offset_min, timezone in decided:
             user = users.get(subject)
             if user is None:
@@ -172,10 +174,11 @@ class Ledger:
                     day = (ms + offset_min * 60_000) // MS_PER_DAY
                 cell = cells.get(day)
                 if cell is None:
-                    cells[day] = Cell(key, amount, platform, ms)
+                    cell = cells[day] = Cell(key, amount, platform, ms)
                 else:
                     cell.add(key, amount, platform, ms)
-                dirty[subject, day] = None
+                if cell not in touched:
+                    touched[cell] = (subject, day)
             elif winner[KIND_AT] == _PROFILE or (old is not None and old[KIND_AT] == _PROFILE):
                 for day in user.rezone():
                     dirty[subject, day] = None
@@ -193,10 +196,10 @@ class Ledger:
     def drain(self, version: int) -> Drained:
         """What changed since the last drain: winners, rows with this version, rejects. Clears the dirty set."""
         rows: Pairs = []
-        for subject, day in self._dirty:
+        for subject, day in dict.fromkeys([*self._touched.values(), *self._dirty]):
             user = self.users[subject]
             out = row(subject, day, user.warm().get(day), user.entities, version)
             rows.append((daily_key(out), encode_row(out)))
         drained = Drained(list(self._state.items()), {DAILY.name: rows, REJECTED.name: self._rejected})
-        self._state, self._dirty, self._rejected = {}, {}, []
+        self._state, self._dirty, self._touched, self._rejected = {}, {}, {}, []
         return drained

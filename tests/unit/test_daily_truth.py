@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from types import SimpleNamespace
 from typing import Any
 
 from events import RECEIVED_MS, encode, histories
 from hypothesis import given
+from hypothesis import strategies as st
 
 from producers import generate, truth
 from schemas.codec import Rejected, decode
 from schemas.families import FAMILIES
 from schemas.rows import DailyRow, decode_daily
 from schemas.tables import DAILY_COLUMNS
+from streams.daily import contribution
 from streams.daily.core import Ledger
 from streams.state import Records
 
@@ -59,3 +62,15 @@ def test_a_generated_population_folds_to_what_the_plain_pass_says() -> None:
     raw = list(generate.events(users=20, days=40, seed=5))
     assert len(raw) > 5_000
     assert ledger_rows(raw) == truth.daily_rows(raw)
+
+
+@given(st.one_of(st.floats(0, 20_000), st.integers(0, 2 * 10**7 - 1).map(lambda n: (n + 0.5) / 1000)))
+def test_the_fast_rounding_of_meals_is_round_half_to_even(value: float) -> None:
+    meal = one_item(value)
+    assert contribution.meal(meal)[0][:8] == round(value * 1000).to_bytes(8, "little")
+
+
+def one_item(energy_kcal: float) -> Any:
+    """A meal with one item, as decoded, without the schema's limits."""
+    item = SimpleNamespace(energy_kcal=energy_kcal, protein_g=None, carbs_g=None, fat_g=None, fibre_g=None)
+    return SimpleNamespace(items=[item], portion=1.0)
