@@ -123,7 +123,7 @@ class Ledger:
         self._state: dict[bytes, bytes | None] = {}
         self._dirty: dict[tuple[str, int], None] = {}
         self._touched: dict[Cell, tuple[str, int]] = {}
-        """The days of cells that gained something; a cell may be gone since. Asking by cell spares most events a tuple."""
+        """Days of cells that gained something (a cell may be gone since); asking by cell spares most events a tuple."""
         self._rejected: Pairs = []
 
     def restore(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
