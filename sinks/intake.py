@@ -12,11 +12,9 @@ from schemas import topics
 from schemas.codec import Rejected, reader
 from schemas.ledger import split_key, unpack_winner
 from schemas.positions import decode_position, is_position
+from schemas.refusal import WRONG_KEY, filed
 from schemas.rows import RejectedRow, decode_daily, decode_rejected
 from sinks.batch import Batch, EntityRow, EventRow, PositionRow
-
-KEY_RULE = "Expected the Kafka key to be the subject"
-"""The daily stream refuses with the same words."""
 
 
 class Record(Protocol):
@@ -47,6 +45,8 @@ class Taken:
     """To be filed on the topic `rejected`: no stream folds views yet, so nobody else files them."""
     unreadable: list[Unreadable] = field(default_factory=list)
     records: int = 0
+    size: int = 0
+    """Bytes of the values that were taken."""
 
 
 def take(into: Taken, topic: str, partition: int, records: Iterable[Record]) -> None:
@@ -84,20 +84,10 @@ def _events(into: Taken, topic: str, partition: int, records: Iterable[Record]) 
             rows.append(EventRow(topic, partition, record.offset, received_ms, raw or b"", *got))
             continue
         else:
-            rejected = Rejected(KEY_RULE, "$.subject")
+            rejected = WRONG_KEY
         if topic == topics.VIEWS.name:  # the daily stream files the others
-            into.refused_views.append(
-                RejectedRow(
-                    topic,
-                    partition,
-                    record.offset,
-                    received_ms,
-                    rejected.reason,
-                    rejected.path,
-                    raw,
-                    record.key,
-                )
-            )
+            place = (topic, partition, record.offset, received_ms)
+            into.refused_views.append(filed(rejected, *place, raw, record.key))
 
 
 def _ledger(into: Taken, topic: str, partition: int, records: Iterable[Record]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 
-from schemas.codec import MAX_EVENT_BYTES, Event, Rejected, pack_canonical, reader
+from schemas.codec import Event, Rejected, pack_canonical, reader
 from schemas.instants import MS_PER_DAY
 from schemas.ledger import (
     KIND_AT,
@@ -20,7 +20,8 @@ from schemas.ledger import (
     pack_place,
     unpack_winner,
 )
-from schemas.rows import RejectedRow, daily_key, encode_row, rejected_key
+from schemas.refusal import WRONG_KEY, filed
+from schemas.rows import daily_key, encode_row, rejected_key
 from schemas.topics import DAILY, REJECTED
 from streams.daily.cells import SHIFTS, Cell, amount_of, cells_of, platform_of, row, winner_day
 from streams.daily.contribution import FOLDS, register_of
@@ -33,10 +34,6 @@ _PROFILE = KIND_OF_TYPE["profile.updated"].code
 Decided = tuple[str, bytes, bytes, int, str, int, int | None, str | None]
 """An event, reduced to what the ledger needs: subject, key, packed winner, its lanes in their place (0 for what lies on
 no day), platform, time in ms, offset in minutes, zone. A plain tuple: a million of them are made in ten seconds."""
-
-MAX_KEY_BYTES = 1_024
-"""How much of a Kafka key a refusal shows."""
-WRONG_KEY = Rejected("Expected the Kafka key to be the subject", "$.subject")
 
 
 def decide(event: Event, ms: int, offset_min: int | None) -> Decided:
@@ -71,10 +68,8 @@ def judge(records: Records) -> tuple[list[Decided], Pairs]:
                 accept(one)
                 continue
         why = got if isinstance(got, Rejected) else WRONG_KEY
-        offset = records.offsets[i]
-        head = None if raw is None else raw[:MAX_EVENT_BYTES]  # the whole lies at its offset; ours must fit a record
-        place = (records.topic, records.partition, offset, received)
-        reject = RejectedRow(*place, why.reason, why.path, head, key and key[:MAX_KEY_BYTES])
+        place = (records.topic, records.partition, records.offsets[i], received)
+        reject = filed(why, *place, raw, key)
         refused.append((rejected_key(reject), encode_row(reject)))
     return decided, refused
 

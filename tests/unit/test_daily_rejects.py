@@ -9,8 +9,9 @@ from events import RECEIVED_MS
 
 import schemas
 from schemas.codec import MAX_EVENT_BYTES
+from schemas.refusal import MAX_KEY_BYTES
 from schemas.rows import RejectedRow, decode_rejected
-from streams.daily.core import MAX_KEY_BYTES, Ledger
+from streams.daily.core import Ledger
 from streams.state import Counts, Records
 
 MEAL = (Path(schemas.__file__).parent / "examples" / "events.jsonl").read_bytes().splitlines()[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import doctest
+import gc
 import importlib
 import pkgutil
 from dataclasses import dataclass
@@ -19,11 +20,12 @@ import sinks
 from schemas import topics
 from schemas.ledger import KIND_OF_TYPE, Winner, entity_key, pack_contribution, pack_winner
 from schemas.positions import Position, encode_position
+from schemas.refusal import WRONG_KEY
 from schemas.rows import DailyRow, RejectedRow, encode_row
-from sinks import aside, chunking
+from sinks import aside, chunking, garbage
 from sinks.base import Refused, Retry, Sink, Stop
 from sinks.batch import Batch, EntityRow, PositionRow
-from sinks.intake import KEY_RULE, Taken, take
+from sinks.intake import Taken, take
 from sinks.memory import MemorySink
 from sinks.migrate import Migration, MigrationError, migrations, pending, statements
 from sinks.patience import LONGEST_S, Patience, delays
@@ -125,6 +127,29 @@ def test_positions_are_not_stored_before_all_rows_are() -> None:
     assert sink.through == {}
 
 
+def test_a_sink_that_sets_aside_too_much_stops() -> None:
+    limit = aside.Limit()
+    for _ in range(100):
+        limit.count(10_000, 500)
+    with pytest.raises(Stop, match="rows were refused"):
+        limit.count(10_000, 2_000)
+
+
+def test_a_few_refused_rows_are_no_reason_to_stop_however_few_rows_there_are() -> None:
+    limit = aside.Limit()
+    for _ in range(aside.SOME):
+        limit.count(1, 1)
+    with pytest.raises(Stop):
+        limit.count(1, 1)
+
+
+def test_the_collector_is_as_before_when_a_sink_has_left() -> None:
+    before = gc.get_threshold()
+    with garbage.seldom():
+        assert gc.get_threshold() == garbage.THRESHOLDS
+    assert gc.get_threshold() == before
+
+
 def test_delays_grow_to_a_limit_and_differ() -> None:
     these = list(islice(delays(Random(1)), 50))
     assert max(these) <= LONGEST_S
@@ -205,7 +230,7 @@ def test_refused_views_are_handed_on_because_no_stream_files_them() -> None:
         ("views", 2, 2, b"no", b"u"),
         ("views", 2, 3, good, b"v"),
     ]
-    assert found.refused_views[1].reason == KEY_RULE
+    assert found.refused_views[1].reason == WRONG_KEY.reason
 
 
 def test_the_changelog_gives_winners_and_positions() -> None:
