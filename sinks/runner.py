@@ -16,7 +16,7 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from schemas.topics import GENERATION
-from sinks import aside
+from sinks import aside, garbage
 from sinks.base import Behind, Sink
 from sinks.batch import name_of
 from sinks.filing import Filing
@@ -32,6 +32,8 @@ LOOK_S = 5.0
 """How often an idle store is written an empty batch, by which it notices that it was emptied."""
 _START_PATIENCE_S = 60.0
 _SLOW_S = 2.0
+_MOST_BYTES = 64 << 20
+"""A batch ends here too: 50,000 events may have a quarter of a megabyte each."""
 _NAMED = 20
 """How many rows of one batch are named in the log when they are set aside."""
 
@@ -60,7 +62,8 @@ async def run_sink(
     filing = Filing(kafka)
     loop = _Loop(sink, source, filing, stop)
     try:
-        await loop.run(on_ready)
+        with garbage.seldom():
+            await loop.run(on_ready)
     finally:
         leave: tuple[Callable[[], Awaitable[None]], ...] = (loop.close, source.close, sink.close, filing.close)
         for each in leave:
@@ -143,12 +146,13 @@ class _Loop:
         for tp, records in fetched.items():
             take(self._gathered, tp.topic, tp.partition, records)
             self._gathered.records += len(records)
+            self._gathered.size += sum([len(record.value or b"") for record in records])
         if not fetched and self._writing is not None and self._gathered.records:
             await asyncio.wait([self._writing], timeout=min(_POLL_S, 0.01))
 
     @property
     def _is_full(self) -> bool:
-        return self._gathered.records >= self._sink.rows_per_write
+        return self._gathered.records >= self._sink.rows_per_write or self._gathered.size >= _MOST_BYTES
 
     @property
     def _linger_left(self) -> float:

@@ -65,7 +65,7 @@ class Source:
             session_timeout_ms=6_000,
             heartbeat_interval_ms=2_000,
             max_poll_interval_ms=2**31 - 1,  # a store may be away for days; a hung process sends no heartbeats either
-            max_partition_fetch_bytes=4 << 20,
+            fetch_max_bytes=16 << 20,
             fetch_max_wait_ms=100,
         )
         self.reached: dict[Place, int] = {}
@@ -122,6 +122,7 @@ class Source:
                     self._committed[tp] = committed[tp]
         except (IllegalStateError, KafkaError, TimeoutError) as why:
             log.warning("%s: partitions are not settled yet: %s", self._role, why or type(why).__name__)
+            await asyncio.sleep(0.1)
             return
         self._settled = number
 

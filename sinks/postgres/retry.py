@@ -26,7 +26,7 @@ def judge(why: Exception, where: str) -> SinkError:
         return Retry(f"{where}: {text}")  # somebody dropped the month meanwhile: it is made again
     if state.startswith(_REFUSED) or (not state and isinstance(why, psycopg.DataError)):
         return Refused(f"{where}: {text}")
-    if state.startswith("42P01"):
+    if state in ("42P01", "42703", "42883"):  # no such table, column, function
         return Stop(f"{where}: {text}: run daybook migrate")
     if state.startswith(_RETRY):
         return Retry(f"{where}: {text}")

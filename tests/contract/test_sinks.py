@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,9 +12,8 @@ from typing import Any
 import pytest
 from sink_kit import Kept, by_key, make, null_row, row, user
 
-from schemas import tables
 from schemas.rows import RejectedRow
-from sinks import aside
+from sinks import aside, patience
 from sinks.base import Refused, Retry
 from sinks.batch import Batch
 from sinks.migrate import migrate
@@ -140,9 +140,8 @@ async def test_a_closed_sink_opens_again(kept: Kept) -> None:
     assert await kept.stored(rows) == by_key(rows)
 
 
+@pytest.mark.parametrize("kept", ["memory", "postgres", "clickhouse"], indirect=True)
 async def test_refused_events_are_kept_once_with_their_bytes(kept: Kept) -> None:
-    if tables.REJECTED not in kept.sink.tables:
-        pytest.skip("Redis keeps no refused events")
     topic, now = f"t-{user()}", int(time.time() * 1000)
     rows = [
         RejectedRow(topic, 0, 7, now, "no\x00NUL", "$.data.a\x00b", b'{"\xff\x00', b"\xfe"),
@@ -183,6 +182,27 @@ async def test_the_server_stops_in_the_middle_and_comes_back(stack: Any, role: s
     assert retries > 0 or written == len(batches)
     everything = [r for rows in batches for r in rows]
     assert await kept.stored(everything) == by_key(everything)
+    await kept.sink.close()
+
+
+@pytest.mark.parametrize("role", SERVERS)
+async def test_a_frozen_server_is_not_waited_for_without_end(
+    stack: Any, role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await migrate(stack.endpoints.postgres, stack.endpoints.clickhouse)
+    monkeypatch.setattr(patience, "ANSWER_S", 0.4)
+    kept, rows, calm = make(role, stack.endpoints), [row(user(), 1)], Patience(role, asyncio.Event())
+    await kept.sink.open()
+    stack.stack.kill(role, signal.SIGSTOP)
+    try:
+        writing = asyncio.create_task(calm.until_done(lambda: kept.sink.write(Batch(daily=rows))))
+        await asyncio.sleep(0.8)
+    finally:
+        monkeypatch.setattr(patience, "ANSWER_S", 20.0)
+        stack.stack.kill(role, signal.SIGCONT)
+    await asyncio.wait_for(writing, 30)
+    assert calm.retries > 0
+    assert await kept.stored(rows) == by_key(rows)
     await kept.sink.close()
 
 

@@ -246,6 +246,39 @@ async def test_a_sink_told_to_stop_while_the_store_is_away_leaves_without_commit
     assert {key: sink.daily.get(key) for key in by_key(rows)} == by_key(rows)
 
 
+class Cut(Trouble):
+    """Stores, and is cut off before anybody hears of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stored = asyncio.Event()
+
+    async def write(self, batch: Batch) -> None:
+        await super().write(batch)
+        if batch.daily:
+            self.stored.set()
+            await asyncio.Event().wait()
+
+
+async def test_what_was_stored_but_not_committed_is_written_again_by_the_same_member(kafka: str) -> None:
+    cut, group = Cut(), new_group()
+    rows = [row(user(), n) for n in range(30)]
+    await publish(kafka, *daily(rows))
+    task = asyncio.create_task(run_sink(cut, kafka, stop=asyncio.Event(), group=group, instance_id="one"))
+    await asyncio.wait_for(cut.stored.wait(), 30)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    assert await end_of(kafka, group) == 0
+    sink, stop = Trouble(), asyncio.Event()
+    sink.daily = cut.daily  # the same store
+    task = asyncio.create_task(run_sink(sink, kafka, stop=stop, group=group, instance_id="one"))
+    await until_caught_up(kafka, group, ["daily"])
+    stop.set()
+    await task
+    assert {key: sink.daily.get(key) for key in by_key(rows)} == by_key(rows)
+
+
 async def test_a_refused_row_is_logged_with_its_reason_and_the_others_are_stored(
     kafka: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -240,6 +240,20 @@ async def test_events_keep_the_bytes_as_they_came(clickhouse: str) -> None:
     await sink.close()
 
 
+async def test_dates_beyond_what_clickhouse_holds_do_not_hold_up_the_events(clickhouse: str) -> None:
+    await migrate(None, clickhouse)
+    sink = ClickHouseSink(clickhouse)
+    await sink.open()
+    goal = {"metric": "steps", "target": 1, "direction": "at_least", "effective_until": "9999-12-31"}
+    far = {"subject": "u", "type": "goal.set", "sentat": "9999-12-31T00:00:00Z"}
+    rows = [event("plans", offset=n, **far, data={**goal, "effective_from": f"{n}001-01-01"}) for n in range(3)]
+    await sink.write(Batch(events=rows))
+    async with connected(clickhouse) as client:
+        found = await client.query("SELECT register, kind FROM events_current ORDER BY register")
+        assert found.result_rows == [("0001-01-01", "steps"), ("1001-01-01", "steps"), ("2001-01-01", "steps")]
+    await sink.close()
+
+
 async def test_one_batch_may_touch_hundreds_of_months(clickhouse: str) -> None:
     await migrate(None, clickhouse)
     sink = ClickHouseSink(clickhouse)
