@@ -14,7 +14,7 @@ _PING_TIMEOUT_S = 3
 
 
 class Row(NamedTuple):
-    """One server or worker; states are running, starting, unhealthy, stopped, died (of itself), unknown."""
+    """One server or worker; states: running, starting, unhealthy, stopped, died (without being told)."""
 
     role: str
     state: str
@@ -36,8 +36,8 @@ def look(settings: Settings) -> list[Row]:
 
 
 def _server(settings: Settings, name: str, own: ServerStatus | None) -> Row:
-    address = getattr(settings, name) and settings.address(name)
-    if own is not None and (address is None or str(address).rpartition("@")[2].split("/")[0].endswith(f":{own.port}")):
+    address = None if getattr(settings, name) is None else settings.address(name)
+    if own is not None and (address is None or f"127.0.0.1:{own.port}" in address):
         state = {"running": "running" if own.healthy else "unhealthy", "stopped": "stopped", "stale": "died"}[own.state]
         return Row(name, state, own.pid, None if own.uptime_s is None else int(own.uptime_s))
     if address is None:

@@ -62,16 +62,8 @@ def spec(folder: Path, role: str, servers: Settings) -> Spec:
     return Spec(
         name=f"worker-{role}",
         argv=[
-            sys.executable,
-            "-X",
-            f"daybook={_mark(folder, role)}",
-            "-m",
-            "daybook",
-            "worker",
-            "--role",
-            role,
-            "--data",
-            folder,
+            *(sys.executable, "-X", f"daybook={_mark(folder, role)}", "-m", "daybook"),
+            *("worker", "--role", role, "--data", str(folder)),
         ],
         cwd=folder,
         env={READY_FILE: str(file), "PYTHONUNBUFFERED": "1", **_addresses(servers)},
@@ -83,10 +75,8 @@ def spec(folder: Path, role: str, servers: Settings) -> Spec:
 
 def runs_elsewhere(folder: Path, role: str, servers: Settings) -> bool:
     """Whether the role runs, and does so on other addresses than these."""
-    return process(folder, role).pid() is not None and _said(folder, role).get("servers") not in (
-        None,
-        _digest(servers),
-    )
+    told = _said(folder, role).get("servers", _digest(servers))
+    return process(folder, role).pid() is not None and told != _digest(servers)
 
 
 def is_ready(folder: Path, role: str) -> bool:
