@@ -66,18 +66,30 @@ def decode(raw: bytes | None, *, family: str | None = None, received_ms: int | N
 
 
 _NEVER = 1 << 62
-Read = Callable[[bytes | None, int], "tuple[Event, int, int | None] | Rejected"]
+NUL_ESCAPE = b"\\u0000"
+"""Without these bytes, JSON holds no U+0000."""
+
+
+class Read(Protocol):
+    """A fast `decode` for one topic: (bytes, append time in ms) → (event, its ms, its offset in minutes) | Rejected."""
+
+    def __call__(
+        self, raw: bytes | None, received_ms: int, may_hold_nul: bool = True, /
+    ) -> tuple[Event, int, int | None] | Rejected:
+        """`may_hold_nul`: False where the caller knows that the escape of U+0000 is not in these bytes."""
 
 
 @functools.cache
 def reader(family: str | None) -> Read:
-    """A fast `decode` for one topic: (bytes, append time in ms) → (event, its ms, its offset in minutes) | Rejected."""
+    """The reader of one topic; of None, one that takes events of any family."""
     structs = STRUCT_OF.values() if family is None else [struct_of(m) for m in FAMILIES[family]]
     parse: Callable[[bytes], Event] = msgspec.json.Decoder(union_of(structs)).decode
 
     may_name_zone = _PROFILE in structs
 
-    def read(raw: bytes | None, received_ms: int) -> tuple[Event, int, int | None] | Rejected:
+    def read(
+        raw: bytes | None, received_ms: int, may_hold_nul: bool = True, /
+    ) -> tuple[Event, int, int | None] | Rejected:
         if raw is None or len(raw) > MAX_EVENT_BYTES:
             return _unfit(raw)
         path = "$.time"
@@ -95,7 +107,7 @@ def reader(family: str | None) -> Read:
             if may_name_zone and type(event) is _PROFILE and event.data.timezone is not None:
                 path = "$.data.timezone"
                 zone(event.data.timezone)
-            if b"\\" in raw and b"\\u0000" in raw:  # rarely; an escaped backslash before u0000 is harmless
+            if may_hold_nul and NUL_ESCAPE in raw:  # rarely; an escaped backslash before u0000 is harmless
                 path = "$"
                 if (found := nul_path(json.loads(raw))) is not None:
                     return Rejected("U+0000 is not allowed in text", found)

@@ -47,8 +47,8 @@ def parse_instant(text: str) -> Instant:
 def instant_parts(text: str) -> tuple[int, int | None]:
     """parse_instant as a plain tuple, for the hot path: minutes and offsets that were seen before are remembered."""
     try:
-        offset = _offsets[text[19:]]
-        return _minutes[text[:16]] + _seconds[text[16:19]] - offset[0], offset[1]
+        shift, offset_min = _tails[text[16:]]
+        return _minutes[text[:16]] + shift, offset_min
     except KeyError:
         return _parsed(text)
 
@@ -56,19 +56,20 @@ def instant_parts(text: str) -> tuple[int, int | None]:
 def _parsed(text: str) -> tuple[int, int | None]:
     at = _parse(text)
     if "." not in text:
-        if len(_minutes) >= _MEMO_MAX:
-            _minutes.clear()
-            _offsets.clear()
-        shift = (at.offset_min or 0) * 60_000
-        _minutes[text[:16]] = at.ms + shift - _seconds[text[16:19]]
-        _offsets[text[19:]] = (shift, at.offset_min)
+        for memo in (_minutes, _tails):
+            if len(memo) >= _MEMO_MAX:
+                memo.clear()
+        shift = int(text[17:19]) * 1000 - (at.offset_min or 0) * 60_000
+        _minutes[text[:16]] = at.ms - shift
+        _tails[text[16:]] = (shift, at.offset_min)
     return at
 
 
 _MEMO_MAX = 65_536
 _minutes: dict[str, int] = {}
-_seconds = {f":{s:02}": s * 1000 for s in range(60)}
-_offsets: dict[str, tuple[int, int | None]] = {}
+"""2026-03-01T12:31 → its milliseconds since 1970, read as UTC."""
+_tails: dict[str, tuple[int, int | None]] = {}
+""":00+01:00 → (milliseconds to add, offset in minutes)."""
 
 
 def _parse(text: str) -> Instant:

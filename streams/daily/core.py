@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 
-from schemas.codec import Event, Rejected, pack_canonical, reader
+from schemas.codec import NUL_ESCAPE, Event, Rejected, pack_canonical, reader
 from schemas.instants import MS_PER_DAY
 from schemas.ledger import (
     KIND_AT,
@@ -57,11 +57,12 @@ def judge(records: Records) -> tuple[list[Decided], Pairs]:
     Returns what was accepted, decided, and the rows that say what was refused.
     """
     read = reader(records.topic)
+    may_hold_nul = NUL_ESCAPE in b"".join([raw for raw in records.values if raw])  # asked once, not of every event
     decided: list[Decided] = []
     refused: Pairs = []
     accept = decided.append
     for i, (raw, key, received) in enumerate(zip(records.values, records.keys, records.timestamps, strict=True)):
-        got = read(raw, received)
+        got = read(raw, received, may_hold_nul)
         if type(got) is tuple:
             one = decide(*got)
             if key == one[0].encode():

@@ -59,3 +59,12 @@ def test_good_events_around_a_bad_one_count() -> None:
     good = MEAL.replace(b"meal_1", b"meal_2")
     records = Records("meals", 0, [1, 2, 3], [RECEIVED_MS] * 3, [b"u_1001"] * 3, [MEAL, b"{", good])
     assert ledger.fold(records) == Counts(applied=2, rejected=1)
+
+
+def test_a_text_with_u0000_is_refused_wherever_it_stands_in_a_chunk() -> None:
+    bad = MEAL.replace(b"Bread", b"a\\u0000b").replace(b"meal_1", b"meal_3")
+    ledger = Ledger()
+    records = Records("meals", 0, [1, 2, 3], [RECEIVED_MS] * 3, [b"u_1001"] * 3, [MEAL, bad, MEAL])
+    assert ledger.fold(records) == Counts(applied=1, duplicate=1, rejected=1)
+    ((_, value),) = ledger.drain(1).rows["rejected"]
+    assert decode_rejected(value or b"").path == "$.data.items[1].name"
