@@ -12,10 +12,12 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError
 
 from schemas import tables, topics
+from schemas.rows import DailyRow
 from sinks.address import shown
 from sinks.base import Behind, Stop
 from sinks.batch import Batch, Place
 from sinks.chunking import newest_daily
+from sinks.days import day_of
 from sinks.redis.encode import script_arguments
 from sinks.redis.retry import judge
 
@@ -54,10 +56,14 @@ class RedisSink:
 
     async def write(self, batch: Batch) -> None:
         rows = newest_daily(batch.daily)
-        parts = [rows[i : i + _ROWS_PER_CALL] for i in range(0, len(rows), _ROWS_PER_CALL)]
-        calls = [script_arguments(part) for part in parts]  # all of them before the first is sent: it may refuse
-        for keys, packed in calls:
-            await self._call(_WRITE, keys, [self._ttl_s, *packed])
+        for row in rows:
+            day_of(row)  # before the first is sent: it may refuse
+        try:
+            if rows:
+                await self._do(self._write(rows), NoScriptError)
+        except NoScriptError:  # a restarted Redis knows no scripts
+            await self._do(self._redis.script_load(_WRITE))
+            await self._do(self._write(rows))
         await self._advance(batch.through)
 
     async def resume(self, committed: Mapping[Place, int]) -> Mapping[Place, int]:
@@ -68,6 +74,25 @@ class RedisSink:
 
     async def close(self) -> None:
         await self._redis.aclose()
+
+    async def _write(self, rows: Sequence[DailyRow]) -> None:
+        """Call after call on one connection: while Redis works on one, the next is made ready."""
+        connection = await self._redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]
+        try:
+            under_way = False
+            for i in range(0, len(rows), _ROWS_PER_CALL):
+                keys, packed = script_arguments(rows[i : i + _ROWS_PER_CALL])
+                await connection.send_command("EVALSHA", _SHA1[_WRITE], len(keys), *keys, self._ttl_s, *packed)
+                if under_way:
+                    await connection.read_response()
+                under_way = True
+            if under_way:
+                await connection.read_response()
+        except BaseException:
+            await connection.disconnect(nowait=True)  # an answer may still be on its way
+            raise
+        finally:
+            await self._redis.connection_pool.release(connection)
 
     async def _advance(self, through: Mapping[Place, int]) -> None:
         if not through:
