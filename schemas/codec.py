@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import msgspec
 
@@ -70,26 +70,23 @@ NUL_ESCAPE = b"\\u0000"
 """Without these bytes, JSON holds no U+0000."""
 
 
-class Read(Protocol):
-    """A fast `decode` for one topic: (bytes, append time in ms) → (event, its ms, its offset in minutes) | Rejected."""
+Reading = tuple[Event, int, int | None]
+"""An accepted event, its time in ms since 1970 and its UTC offset in minutes (None for Z)."""
+Read = Callable[[bytes | None, int], "Reading | Rejected"]
+ReadAll = Callable[[Sequence[bytes | None], Sequence[int]], "list[Reading | Rejected]"]
 
-    def __call__(
-        self, raw: bytes | None, received_ms: int, may_hold_nul: bool = True, /
-    ) -> tuple[Event, int, int | None] | Rejected:
-        """`may_hold_nul`: False where the caller knows that the escape of U+0000 is not in these bytes."""
+
+def _parser(family: str | None) -> Callable[[bytes | None], Event]:
+    structs = STRUCT_OF.values() if family is None else [struct_of(m) for m in FAMILIES[family]]
+    return cast(Callable[[bytes | None], Event], msgspec.json.Decoder(union_of(structs)).decode)
 
 
 @functools.cache
 def reader(family: str | None) -> Read:
-    """The reader of one topic; of None, one that takes events of any family."""
-    structs = STRUCT_OF.values() if family is None else [struct_of(m) for m in FAMILIES[family]]
-    parse: Callable[[bytes], Event] = msgspec.json.Decoder(union_of(structs)).decode
+    """`decode` for one topic (None: any), with what it had to find out: (bytes, append time in ms) → Reading."""
+    parse = _parser(family)
 
-    may_name_zone = _PROFILE in structs
-
-    def read(
-        raw: bytes | None, received_ms: int, may_hold_nul: bool = True, /
-    ) -> tuple[Event, int, int | None] | Rejected:
+    def read(raw: bytes | None, received_ms: int) -> Reading | Rejected:
         if raw is None or len(raw) > MAX_EVENT_BYTES:
             return _unfit(raw)
         path = "$.time"
@@ -104,16 +101,16 @@ def reader(family: str | None) -> Read:
             if event.timezone is not None:
                 path = "$.timezone"
                 zone(event.timezone)
-            if may_name_zone and type(event) is _PROFILE and event.data.timezone is not None:
+            if type(event) is _PROFILE and event.data.timezone is not None:
                 path = "$.data.timezone"
                 zone(event.data.timezone)
-            if may_hold_nul and NUL_ESCAPE in raw:  # rarely; an escaped backslash before u0000 is harmless
+            if NUL_ESCAPE in raw:  # rarely; an escaped backslash before u0000 is harmless
                 path = "$"
                 if (found := nul_path(json.loads(raw))) is not None:
                     return Rejected("U+0000 is not allowed in text", found)
             return event, ms, offset_min
         except msgspec.ValidationError as why:
-            return _refusal(raw, family, str(why))
+            return _refusal(family, str(why))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as why:
             return Rejected(f"Not JSON: {why}")
         except ValueError as why:
@@ -122,18 +119,51 @@ def reader(family: str | None) -> Read:
     return read
 
 
+@functools.cache
+def chunk_reader(family: str) -> ReadAll:
+    """`reader` for many records at once, at two thirds of its price: what is good at first sight is taken here,
+    everything else is asked of `reader`, so that both always say the same."""
+    parse, read = _parser(family), reader(family)
+
+    def read_all(raws: Sequence[bytes | None], received_ms: Sequence[int]) -> list[Reading | Rejected]:
+        try:
+            events = list(map(parse, raws))
+            whole = b"".join(raws)  # type: ignore[arg-type]
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError):
+            return list(map(read, raws, received_ms))
+        if not events or NUL_ESCAPE in whole or len(max(raws, key=len)) > MAX_EVENT_BYTES:  # type: ignore[arg-type]
+            return list(map(read, raws, received_ms))
+        found: list[Reading | Rejected] = []
+        take, checked = found.append, _PROFILE in map(type, events)
+        for i, event in enumerate(events):
+            try:
+                ms, offset_min = instant_parts(event.time)
+                if event.sentat is not None:
+                    instant_parts(event.sentat)
+                if event.timezone is not None:
+                    zone(event.timezone)
+            except ValueError:
+                take(read(raws[i], received_ms[i]))
+                continue
+            if checked or ms > received_ms[i] + MAX_AHEAD_MS:
+                take(read(raws[i], received_ms[i]))
+            else:
+                take((event, ms, offset_min))
+        return found
+
+    return read_all
+
+
 def _unfit(raw: bytes | None) -> Rejected:
     if raw is None:
         return Rejected("Expected an event, got a Kafka record without a value")
     return Rejected(f"Expected at most {MAX_EVENT_BYTES} bytes, got {len(raw)}")
 
 
-def _refusal(raw: bytes, family: str | None, text: str) -> Rejected:
+def _refusal(family: str | None, text: str) -> Rejected:
     reason, _, path = text.partition(" - at `")
-    if family is not None and path == "$.type`":
-        named = msgspec.json.decode(raw).get("type")
-        if isinstance(named, str) and named in FAMILY_OF:
-            return Rejected(f"{named} belongs on topic {FAMILY_OF[named]}, not on {family}", "$.type")
+    if family is not None and path == "$.type`" and (named := reason.partition("'")[2][:-1]) in FAMILY_OF:
+        return Rejected(f"{named} belongs on topic {FAMILY_OF[named]}, not on {family}", "$.type")
     return Rejected(reason, path.rstrip("`") or "$")
 
 
@@ -156,4 +186,4 @@ def encode(event: Event) -> bytes:
     return _json(event)
 
 
-__all__ = ["STRUCT_OF", "Event", "Rejected", "canonical", "decode", "encode", "reader", "type_name"]
+__all__ = ["STRUCT_OF", "Event", "Rejected", "canonical", "chunk_reader", "decode", "encode", "reader", "type_name"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 
-from schemas.codec import NUL_ESCAPE, Event, Rejected, pack_canonical, reader
+from schemas.codec import Event, Rejected, chunk_reader, pack_canonical
 from schemas.instants import MS_PER_DAY
 from schemas.ledger import (
     KIND_AT,
@@ -56,21 +56,19 @@ def judge(records: Records) -> tuple[list[Decided], Pairs]:
 
     Returns what was accepted, decided, and the rows that say what was refused.
     """
-    read = reader(records.topic)
-    may_hold_nul = NUL_ESCAPE in b"".join([raw for raw in records.values if raw])  # asked once, not of every event
     decided: list[Decided] = []
     refused: Pairs = []
     accept = decided.append
-    for i, (raw, key, received) in enumerate(zip(records.values, records.keys, records.timestamps, strict=True)):
-        got = read(raw, received, may_hold_nul)
+    judged = chunk_reader(records.topic)(records.values, records.timestamps)
+    for i, (got, key) in enumerate(zip(judged, records.keys, strict=True)):
         if type(got) is tuple:
             one = decide(*got)
             if key == one[0].encode():
                 accept(one)
                 continue
         why = got if isinstance(got, Rejected) else WRONG_KEY
-        place = (records.topic, records.partition, records.offsets[i], received)
-        reject = filed(why, *place, raw, key)
+        place = (records.topic, records.partition, records.offsets[i], records.timestamps[i])
+        reject = filed(why, *place, records.values[i], key)
         refused.append((rejected_key(reject), encode_row(reject)))
     return decided, refused
 

@@ -111,6 +111,28 @@ def test_no_bytes_can_raise(raw: bytes) -> None:
     assert isinstance(decode(raw, family="meals", received_ms=0), Rejected)
 
 
+spoiled = st.tuples(
+    st.sampled_from(EXAMPLES), st.integers(0, 600), st.integers(0, 8), st.binary(max_size=8) | st.just(b"\\u0000")
+).map(lambda cut: cut[0][: cut[1]] + cut[3] + cut[0][cut[1] + cut[2] :])
+"""Examples with some bytes replaced: nearly events."""
+
+
+@given(spoiled, st.sampled_from([*FAMILIES, None]))
+@example(b'{"type":"body.measured", bad', "meals")
+@example(b'{"type":"body.measured","x":1e999}', "meals")
+@example(b'{"type":"body.measured","x":"\xff"}', "meals")
+@example(b'{"type":"body.measured","x":' + b"[" * 5_000, "meals")
+def test_nearly_events_cannot_raise_either(raw: bytes, family: str | None) -> None:
+    assert decode(raw, family=family, received_ms=0) is not None
+
+
+@given(st.lists(st.one_of(spoiled, st.sampled_from(EXAMPLES), st.none()), max_size=6), st.sampled_from([0, 2 * 10**12]))
+def test_a_chunk_is_judged_as_its_records_are_one_by_one(raws: list[bytes | None], received_ms: int) -> None:
+    for family in FAMILIES:
+        one_by_one = [codec.reader(family)(raw, received_ms) for raw in raws]
+        assert codec.chunk_reader(family)(raws, [received_ms] * len(raws)) == one_by_one
+
+
 @pytest.mark.parametrize(
     ("raw", "path", "says"),
     [
