@@ -16,48 +16,16 @@ import psutil
 import psycopg
 import pytest
 import redis
+from command_line import CLEAN, DAYBOOK, daybook, processes_of, started
 
 EVENTS = Path(__file__).parents[2] / "schemas" / "examples" / "events.jsonl"
 SERVERS = ("kafka", "postgres", "clickhouse", "redis")
 WORKERS = ("worker-streams", "worker-postgres", "worker-clickhouse", "worker-redis")
-CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("DAYBOOK_")}
-
-
-def daybook(
-    *arguments: object,
-    timeout_s: float = 60,
-    env: dict[str, str] | None = None,
-    cwd: Path | None = None,
-    stdin: str = "",
-) -> subprocess.CompletedProcess[str]:
-    """Run one command to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "daybook", *map(str, arguments)],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        env={**CLEAN, **(env or {})},
-        cwd=cwd,
-    )
 
 
 def rows(folder: Path) -> dict[str, list[str]]:
     """Role → state, pid, seconds up, lag, as `status` prints them."""
     return {line.split()[0]: line.split()[1:] for line in daybook("status", "--data", folder).stdout.splitlines()}
-
-
-def processes_of(folder: Path) -> list[str]:
-    """Command lines of what runs in or for a folder, except this test."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            line, cwd = " ".join(process.cmdline()), process.cwd()
-        except psutil.Error:
-            continue
-        if process.pid != os.getpid() and (str(folder) in line or cwd.startswith(str(folder))):
-            found.append(line)
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -203,9 +171,9 @@ def test_logs_are_read_by_role_and_followed(folder: Path, tmp_path: Path) -> Non
     everything = daybook("logs", "--data", folder).stdout
     assert all(f"{role} " in everything for role in ("kafka", "postgres", "worker-streams"))
 
-    command = [sys.executable, "-m", "daybook", "logs", "kafka", "-n", "0", "--follow", "--data", str(folder)]
+    command = [*DAYBOOK, "logs", "kafka", "-n", "0", "--follow", "--data", folder]
     seen = tmp_path / "seen"
-    with seen.open("w") as out, subprocess.Popen(command, stdout=out, env=CLEAN) as follower:
+    with seen.open("w") as out, started(command, out) as follower:
         deadline = time.monotonic() + 30
         while "not there before" not in seen.read_text() and time.monotonic() < deadline:
             with (folder / "logs" / "kafka.log").open("a") as log:
@@ -217,11 +185,11 @@ def test_logs_are_read_by_role_and_followed(folder: Path, tmp_path: Path) -> Non
 
 
 def test_a_worker_under_faust_itself_joins_and_leaves_in_order(folder: Path) -> None:
-    env = {**CLEAN, "DAYBOOK_DATA": str(folder), "DAYBOOK_WORKER_NAME": "by-faust"}
+    env = {"DAYBOOK_DATA": str(folder), "DAYBOOK_WORKER_NAME": "by-faust"}
     faust = Path(sys.executable).with_name("faust")
-    command = [str(faust), "-A", "daybook.app", "worker", "--without-web", "-l", "info"]
+    command = [faust, "-A", "daybook.app", "worker", "--without-web", "-l", "info"]
     log = folder / "faust.log"
-    with log.open("w") as out, subprocess.Popen(command, stdout=out, stderr=out, env=env) as worker:
+    with log.open("w") as out, started(command, out, env) as worker:
         deadline = time.monotonic() + 30
         while "ready: partitions" not in log.read_text() and time.monotonic() < deadline:
             assert worker.poll() is None, log.read_text()
@@ -235,9 +203,9 @@ def test_a_worker_under_faust_itself_joins_and_leaves_in_order(folder: Path) -> 
 
 def test_all_roles_at_once_in_the_foreground_end_together_on_sigterm(folder: Path, tmp_path: Path) -> None:
     before = rows(folder)
-    command = [sys.executable, "-m", "daybook", "worker", "--role", "all", "--name", "more", "--data", str(folder)]
+    command = [*DAYBOOK, "worker", "--role", "all", "--name", "more", "--data", folder]
     log = tmp_path / "all.log"
-    with log.open("w") as out, subprocess.Popen(command, stdout=out, stderr=out, env=CLEAN) as workers:
+    with log.open("w") as out, started(command, out) as workers:
         deadline = time.monotonic() + 30
         while "ready: partitions" not in log.read_text() and time.monotonic() < deadline:
             assert workers.poll() is None, log.read_text()
@@ -283,9 +251,9 @@ def test_down_leaves_nothing_behind_and_up_in_the_foreground_ends_with_ctrl_c(fo
     assert daybook("status", "--data", folder).returncode == 1
     assert daybook("down", "--data", folder).returncode == 0
 
-    command = [sys.executable, "-m", "daybook", "up", "--data", str(folder)]
+    command = [*DAYBOOK, "up", "--data", folder]
     told = tmp_path / "told"
-    with told.open("w") as out, subprocess.Popen(command, stdout=out, stderr=out, env=CLEAN) as foreground:
+    with told.open("w") as out, started(command, out) as foreground:
         deadline = time.monotonic() + 60
         while "all is ready" not in told.read_text() and time.monotonic() < deadline:
             assert foreground.poll() is None, told.read_text()
