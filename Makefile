@@ -12,7 +12,7 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 setup: $(READY)  ## make .venv and fetch Kafka's jars, no more
-	@$(BIN)/python -m stack.jars
+	@$(BIN)/python -m stack
 
 $(READY): pyproject.toml constraints.txt
 	@found=; for python in $(PYTHON) python3.13 python3.12 python3.11 python3 python; do \

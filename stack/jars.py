@@ -2,7 +2,7 @@
 
 Resolved by jgo's resolver in pure Python, so neither Maven nor Java is needed to get them. A set of jars is checked
 against its digest and moved into place whole: an interrupted or altered download is never taken for good, and
-after the first time no network is needed. ``python -m stack.jars`` does it ahead of the first start.
+after the first time no network is needed. ``python -m stack`` does it ahead of the first start.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,17 +107,3 @@ def _resolve(jars: JarSet, repository: Path, say: Say) -> list[Path]:
 def _one_line(why: Exception) -> str:
     text = " ".join(str(why).split()) or type(why).__name__
     return text if len(text) <= 200 else text[:200] + "…"
-
-
-def main() -> None:
-    """Fetch all that the embedded servers need from outside, and prepare it."""
-    from . import kafka
-
-    try:
-        kafka.prepare_once(lambda line: print(line, file=sys.stderr, flush=True))
-    except StackError as why:
-        sys.exit(f"error: {why}")
-
-
-if __name__ == "__main__":
-    main()
