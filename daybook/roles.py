@@ -17,6 +17,7 @@ from daybook import kafka, sinking, topics, workers
 from daybook.errors import Problem
 from daybook.settings import Settings
 from schemas.topics import TOPICS
+from sinks.base import SinkError
 
 if TYPE_CHECKING:
     from streams.runtime import ChunkApp
@@ -31,10 +32,16 @@ def run(role: str, settings: Settings) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
     with workers.readiness(settings) as ready:
-        if role == "streams":
-            _stream(settings, ready)
-        else:
-            sinking.run(settings, role, ready)
+        try:
+            if role == "streams":
+                _stream(settings, ready)
+            else:
+                sinking.run(settings, role, ready)
+        except (Problem, SinkError):
+            raise
+        except Exception:
+            logging.exception("the worker %s ends because of an error that nobody expected", role)
+            raise
 
 
 def partitions_of(bootstrap: str) -> int:
