@@ -131,7 +131,7 @@ def chunk_reader(family: str) -> ReadAll:
             whole = b"".join(raws)  # type: ignore[arg-type]
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError):
             return list(map(read, raws, received_ms))
-        if not events or NUL_ESCAPE in whole or len(max(raws, key=len)) > MAX_EVENT_BYTES:  # type: ignore[arg-type]
+        if not events or (b"\\" in whole and NUL_ESCAPE in whole) or len(max(raws, key=len)) > MAX_EVENT_BYTES:  # type: ignore[arg-type]
             return list(map(read, raws, received_ms))
         found: list[Reading | Rejected] = []
         take, checked = found.append, _PROFILE in map(type, events)
