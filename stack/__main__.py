@@ -1,4 +1,4 @@
-"""``python -m stack``: fetch all that the embedded servers need from outside, and prepare it, ahead of the first start."""
+"""``python -m stack``: fetch what the embedded servers need from outside, and prepare it, ahead of the first start."""
 
 from __future__ import annotations
 
