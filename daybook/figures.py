@@ -23,11 +23,6 @@ class Counters(NamedTuple):
     superseded: int = 0
     rejected: int = 0
 
-    @property
-    def conserved(self) -> bool:
-        """Whether every event that was received became exactly one of these."""
-        return self.received == self.applied + self.duplicate + self.superseded + self.rejected
-
 
 class Totals(NamedTuple):
     """All of `user_metrics_daily` in PostgreSQL, summed."""

@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from schemas.codec import Event
+
 RANK_BYTES = 21
 HEADER = Struct(">IB16sqhB")
 HEADER_BYTES = HEADER.size
@@ -86,6 +88,18 @@ def entity_key(subject: str, family: str, entity: str, register: str | None = No
     """Changelog key of an entity; schemas refuse U+0000, so the parts cannot run into each other."""
     key = f"{subject}\0{FAMILY_LETTERS[family]}\0{entity}"
     return (key if register is None else f"{key}\0{register}").encode()
+
+
+def register_of(event: Event, type_name: str) -> str | None:
+    """Which register of its entity a plans event is (DESIGN §8 rule 3); None for the other families."""
+    if type_name == "plan.ended":
+        return "ended"
+    if type_name in ("goal.set", "plan.assigned"):
+        return str(event.data.effective_from.isoformat())
+    if type_name == "profile.updated":
+        since = event.data.effective_from
+        return event.time[:10] if since is None else str(since.isoformat())
+    return None
 
 
 class EntityKey(NamedTuple):

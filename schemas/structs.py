@@ -94,3 +94,6 @@ def struct_of(model: type[BaseModel]) -> type[msgspec.Struct]:
 
 STRUCT_OF: dict[str, type[msgspec.Struct]] = {name: struct_of(model) for name, model in MODEL_OF.items()}
 """CloudEvents `type` → Struct."""
+
+TYPE_OF: dict[type, str] = {struct: name for name, struct in STRUCT_OF.items()}
+"""Struct → CloudEvents `type`."""

@@ -12,10 +12,10 @@ from operator import attrgetter
 from typing import Any
 
 from schemas.codec import canonical
-from schemas.families import FAMILIES, type_of
 from schemas.instants import parse_instant
+from schemas.ledger import register_of
 from schemas.plausible import LIMITS, implausible
-from schemas.structs import struct_of
+from schemas.structs import TYPE_OF
 from sinks.batch import EventRow
 
 Columns = dict[str, Sequence[Any]]
@@ -41,7 +41,6 @@ _NUTRIENTS = ("energy_kcal", "protein_g", "carbs_g", "fat_g", "fibre_g")
 _EMPTY: dict[str, Any] = {"warnings": [], "hashtags": [], "register": ""}
 """What stands where a type has no such value; elsewhere null."""
 _NONE: list[str] = []
-_TYPE_OF = {struct_of(model): type_of(model) for models in FAMILIES.values() for model in models}
 
 
 def columns(rows: Iterable[EventRow]) -> Columns:
@@ -59,10 +58,10 @@ def columns(rows: Iterable[EventRow]) -> Columns:
         "subject": [e.subject for e in events],
         "id": [e.id for e in events],
         "source": [e.source for e in events],
-        "type": [_TYPE_OF[tp] for tp, group in groups.items() for _ in group],
+        "type": [TYPE_OF[tp] for tp, group in groups.items() for _ in group],
         "entity": [e.entity or e.id for e in events],
         "revision": [e.revision for e in events],
-        "deleted": [_TYPE_OF[tp].endswith(".deleted") for tp, group in groups.items() for _ in group],
+        "deleted": [TYPE_OF[tp].endswith(".deleted") for tp, group in groups.items() for _ in group],
         "digest": [sha256(canonical(e)).digest()[:16] for e in events],
         "time": [row.ms for row in ordered],
         "utc_offset_min": [row.offset_min for row in ordered],
@@ -73,7 +72,7 @@ def columns(rows: Iterable[EventRow]) -> Columns:
     typed: dict[str, list[Any]] = {}
     start = 0
     for tp, group in groups.items():
-        for name, values in _typed(_TYPE_OF[tp], group).items():
+        for name, values in _typed(TYPE_OF[tp], group).items():
             column = typed.setdefault(name, [])
             column += [_EMPTY.get(name)] * (start - len(column))
             column += values
@@ -102,7 +101,7 @@ def _typed(type_name: str, rows: Sequence[EventRow]) -> dict[str, Sequence[Any]]
     if type_name == "workout.completed":
         found["volume_kg"] = list(map(volume_kg, datas))
     if rows[0].topic == "plans":
-        found["register"] = [register(type_name, row) for row in rows]
+        found["register"] = [register_of(row.event, type_name) for row in rows]
     warnings = [implausible(type_name, data) if over else _NONE for data, over in zip(datas, exceeds, strict=True)]
     if any(warnings):
         found["warnings"] = warnings
@@ -165,14 +164,6 @@ def volume_kg(data: Any) -> float | None:
     return round(sum(lifted), 3) if lifted else None
 
 
-def register(type_name: str, row: EventRow) -> str:
-    """Which register of its entity a plans event is (DESIGN §8 rule 3)."""
-    if type_name == "plan.ended":
-        return "ended"
-    since = row.event.data.effective_from
-    return row.event.time[:10] if since is None else str(since)
-
-
 def _exceeds(type_name: str) -> Callable[[Any], bool]:
     """A fast test for `implausible`, which is slow because it names what it finds."""
     limits = [(*name.rpartition("[]."), limit) for name, limit in LIMITS[type_name].items()]
@@ -195,4 +186,4 @@ def _exceeds(type_name: str) -> Callable[[Any], bool]:
 _EXCEEDS = {name: _exceeds(name) for name in LIMITS}
 
 
-__all__ = ["columns", "nutrients", "register", "volume_kg"]
+__all__ = ["columns", "nutrients", "volume_kg"]

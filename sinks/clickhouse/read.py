@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +15,6 @@ _BY_KEY = f"""
 SELECT {_NAMES} FROM daily_current
 WHERE user_id IN {{users:Array(String)}} AND (user_id, date) IN arrayZip({{users:Array(String)}}, {{dates:Array(Date)}})
 """
-_ALL = f"SELECT {_NAMES} FROM daily_current ORDER BY user_id, date"
 _REJECTED = """
 SELECT topic, partition, offset, received_at, reason, path, raw, key FROM rejected_current WHERE topic = {topic:String}
 ORDER BY partition, offset
@@ -37,13 +36,6 @@ class ClickHouseReader:
             found = await client.query(_BY_KEY, parameters={"users": list(users), "dates": list(dates)})
         rows = [row(values) for values in found.result_rows]
         return {(r.user_id, r.date): r for r in rows}
-
-    async def scan(self) -> AsyncIterator[DailyRow]:
-        """All rows by user, in byte order, and date; a block in memory at a time."""
-        async with connected(self._url) as client, await client.query_row_block_stream(_ALL) as stream:
-            async for block in stream:
-                for values in block:
-                    yield row(values)
 
     async def rejected(self, topic: str) -> list[RejectedRow]:
         """The refused events of a topic, by partition and offset."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +18,6 @@ SELECT {_NAMES} FROM {DAILY.postgres} AS kept
 JOIN unnest(%s::text[], %s::date[]) AS wanted (user_id, date) USING (user_id, date)
 WHERE kept.entities IS NOT NULL
 """
-_ALL = f"SELECT {_NAMES} FROM {DAILY.postgres} AS kept WHERE kept.entities IS NOT NULL ORDER BY user_id, date"
 _REJECTED = """
 SELECT topic, partition, "offset", received_at, reason, path, raw, key FROM rejected WHERE topic = %s
 ORDER BY partition, "offset"
@@ -40,17 +39,6 @@ class PostgresReader:
             found = await connection.execute(_BY_KEY, (array(users), array(dates)))
             rows = [row(values) for values in await found.fetchall()]
         return {(r.user_id, r.date): r for r in rows}
-
-    async def scan(self) -> AsyncIterator[DailyRow]:
-        """All rows by user, in byte order, and date; a few thousand in memory at a time."""
-        async with (
-            await psycopg.AsyncConnection.connect(self._url) as connection,
-            connection.cursor("scan") as cursor,
-        ):
-            cursor.itersize = 5_000
-            await cursor.execute(_ALL)
-            async for values in cursor:
-                yield row(values)
 
     async def rejected(self, topic: str) -> list[RejectedRow]:
         """The refused events of a topic, by partition and offset."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,8 +15,6 @@ from sinks.redis.encode import key
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = datetime.resolution * 1000
-_SHAPE = re.compile(re.escape(key("\0", "\1")).replace("\0", "(.*)").replace("\1", "([0-9-]{10})"), re.S)
-_KEYS_PER_CALL = 500
 
 
 class RedisReader:
@@ -30,20 +27,6 @@ class RedisReader:
         """The rows of these users and dates; what is not there, or has expired, is left out."""
         async with Redis.from_url(self._url, decode_responses=True) as redis:
             return {(r.user_id, r.date): r for r in await _rows(redis, [key(*each) for each in keys])}
-
-    async def scan(self) -> AsyncIterator[DailyRow]:
-        """All rows in no order; one that changes meanwhile may come twice."""
-        async with Redis.from_url(self._url, decode_responses=True) as redis:
-            some: list[str] = []
-            async for each in redis.scan_iter(match=key("*", "*"), count=1_000):
-                if _SHAPE.fullmatch(each):
-                    some.append(each)
-                if len(some) >= _KEYS_PER_CALL:
-                    for row in await _rows(redis, some):
-                        yield row
-                    some = []
-            for row in await _rows(redis, some):
-                yield row
 
 
 async def _rows(redis: Redis, keys: Iterable[str]) -> list[DailyRow]:

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from schemas.codec import Event
 from schemas.families import FAMILY_OF
 from schemas.ledger import FAMILY_LETTERS, KIND_OF_TYPE, LANES, Values, pack_contribution
 from schemas.plausible import LIMITS
@@ -164,18 +163,6 @@ def register(data: Any) -> Contribution:
 def nothing(data: Any) -> Contribution:
     """A delete."""
     return pack_contribution(()), 0
-
-
-def register_of(event: Event, type_name: str) -> str | None:
-    """Which register of its entity a plans event is (DESIGN §8 rule 3); None for the other families."""
-    if type_name == "plan.ended":
-        return "ended"
-    if type_name in ("goal.set", "plan.assigned"):
-        return str(event.data.effective_from.isoformat())
-    if type_name == "profile.updated":
-        since = event.data.effective_from
-        return event.time[:10] if since is None else str(since.isoformat())
-    return None
 
 
 Contribute = Callable[[Any], Contribution]

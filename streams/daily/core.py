@@ -18,13 +18,14 @@ from schemas.ledger import (
     RANK_BYTES,
     pack_header,
     pack_place,
+    register_of,
     unpack_winner,
 )
 from schemas.refusal import WRONG_KEY, filed
 from schemas.rows import daily_key, encode_row, rejected_key
 from schemas.topics import DAILY, REJECTED
 from streams.daily.cells import SHIFTS, Cell, amount_of, cells_of, platform_of, row, winner_day
-from streams.daily.contribution import FOLDS, register_of
+from streams.daily.contribution import FOLDS
 from streams.daily.days import Profiles, day_of, profiles_of
 from streams.state import Counts, Drained, Pairs, Records
 
@@ -121,7 +122,7 @@ class Ledger:
         self._rejected: Pairs = []
 
     def restore(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
-        """Take winners from the changelog, later ones first decided; users stay cold until an event touches them."""
+        """Take winners from the changelog, later records win; users stay cold until an event touches them."""
         for key, value in zip(keys, values, strict=True):
             subject = key[: key.index(b"\0")].decode()
             user = self.users.get(subject)
