@@ -111,7 +111,7 @@ def _typed(type_name: str, rows: Sequence[EventRow]) -> dict[str, Sequence[Any]]
 def nutrients(data: Any) -> tuple[float | None, float | None, float | None, float | None, float | None, bool]:
     """Σ items × portion of each nutrient, null where no item says it; and whether a value was implausible.
 
-    For analysts: floats, while daily rows are summed exactly. Written out, because it runs for every meal: 1 µs, not 6.
+    For analysts: floats, while daily rows are summed exactly. Written out, because it runs for every meal.
     """
     energy = protein = carbs = fat = fibre = None
     exceeds = False

@@ -1,4 +1,4 @@
-"""Record batches built straight with aiokafka's Cython builder: 0.2 µs a record; BatchBuilder.append takes 0.4."""
+"""Record batches built straight with aiokafka's Cython builder: BatchBuilder.append, per record, takes twice as long."""
 
 from __future__ import annotations
 
