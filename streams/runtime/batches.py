@@ -1,4 +1,4 @@
-"""Record batches built straight with aiokafka's Cython builder: BatchBuilder.append, per record, takes twice as long."""
+"""Record batches built straight with aiokafka's Cython builder; BatchBuilder.append takes twice as long per record."""
 
 from __future__ import annotations
 

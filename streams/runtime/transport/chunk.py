@@ -1,6 +1,6 @@
 """A chunk: everything that one Kafka fetch of one partition gave, as parallel lists.
 
-Walks aiokafka's fetched batches directly instead of building one ConsumerRecord per record, which costs several times more.
+Walks aiokafka's fetched batches directly: building one ConsumerRecord per record would cost several times more.
 """
 
 from __future__ import annotations
