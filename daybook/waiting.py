@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from daybook import kafka
 from daybook.errors import Problem
 from daybook.kafka import Offsets
-from schemas.topics import DAILY_APP, DAILY_SOURCES, REJECTED
+from schemas.topics import DAILY_APP, DAILY_INPUTS, REJECTED
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
@@ -44,7 +44,7 @@ class Group:
     topics: tuple[str, ...]
 
 
-DAILY_STREAM = Group("the daily stream", DAILY_APP, tuple(topic.name for topic in DAILY_SOURCES))
+DAILY_STREAM = Group("the daily stream", DAILY_APP, tuple(topic.name for topic in DAILY_INPUTS))
 
 
 def lags(who: str, ends: Offsets, begins: Offsets, done: Offsets) -> list[Lag]:

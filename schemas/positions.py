@@ -13,6 +13,8 @@ import msgspec
 
 PREFIX = b"\0position\0"
 GENERATION_SHIFT = 40
+MOST_AHEAD = 1 << 30
+"""How far a flush number may leap at a hint; at 20 flushes a second that many take a year and a half."""
 
 
 class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
@@ -67,3 +69,19 @@ def is_position(key: bytes) -> bool:
 def version_of(generation: int, flush: int) -> int:
     """Return the version that rows of this flush carry: higher generations win, then later flushes (rule 10)."""
     return generation << GENERATION_SHIFT | flush
+
+
+def beyond(version: int, generation: int, flush: int) -> int:
+    """Return the first flush number whose rows beat ``version``; 0 where no flush of this generation may or must.
+
+    ``version`` was found in a store: whatever somebody wrote there, flush numbers must not run out.
+
+    >>> beyond(version_of(1, 7), 1, 3), beyond(version_of(1, 2), 1, 3), beyond(version_of(2, 7), 1, 3)
+    (8, 3, 0)
+    >>> beyond((2 << 40) - 1, 1, 3)
+    0
+    """
+    if version >> GENERATION_SHIFT != generation:
+        return 0
+    found = version & ((1 << GENERATION_SHIFT) - 1)
+    return found + 1 if found - flush <= MOST_AHEAD else 0

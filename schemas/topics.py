@@ -51,11 +51,17 @@ LEDGER = Topic(
     f"{DAILY_APP}-ledger-changelog", "subject\\0family\\0entity", "winner per entity, watermarks (ledger.py)"
 )
 DAILY = Topic("daily", "subject|date", "one absolute row per user and local day (rows.py)")
+HINTS = Topic(
+    "hints", "subject", "what the owner of a user's cells shall look at again (hints.py)", timedelta(days=90), True
+)
 REJECTED = Topic(
     "rejected", "topic/partition/offset", "events that were refused, raw, with the reason", timedelta(days=90)
 )
 
 DAILY_SOURCES = (WORKOUTS, MEALS, BODY, PLANS)
-"""What the daily stream folds."""
+"""The events that the daily stream folds."""
+DAILY_INPUTS = (*DAILY_SOURCES, HINTS)
+"""All that it reads."""
 SOURCES = (*DAILY_SOURCES, VIEWS)
-TOPICS = (*SOURCES, LEDGER, DAILY, REJECTED)
+"""Topics of events: conservation counts these."""
+TOPICS = (*SOURCES, HINTS, LEDGER, DAILY, REJECTED)

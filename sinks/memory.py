@@ -15,7 +15,7 @@ class MemorySink:
     """Keeps everything in dicts."""
 
     role = "memory"
-    topics = tuple(topic.name for topic in topics.TOPICS)
+    topics = tuple(topic.name for topic in topics.TOPICS if topic is not topics.HINTS)
     tables = tables.TABLES
     rows_per_write = 5_000
     linger_s = 0.0

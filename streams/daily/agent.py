@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.topics import DAILY, DAILY_APP, DAILY_SOURCES, GENERATION, LEDGER, REJECTED
+from schemas.topics import DAILY, DAILY_APP, DAILY_INPUTS, GENERATION, LEDGER, REJECTED
 from streams.daily.core import Ledger
 from streams.runtime import ChunkApp, chunked_topic, chunks, fold_table, make_app
 
@@ -19,7 +19,7 @@ def build(kafka: str, *, partitions: int, worker_name: str | None = None, **sett
     `settings`: Faust's or the runtime's own (streams/runtime/tuning.py).
     """
     app = make_app(DAILY_APP, kafka, generation=GENERATION, worker_name=worker_name, **settings)
-    topic = chunked_topic(app, *(source.name for source in DAILY_SOURCES))
+    topic = chunked_topic(app, *(source.name for source in DAILY_INPUTS))
     ledger = fold_table(app, TABLE, partitions, Ledger, outputs=[DAILY.name, REJECTED.name])
 
     @app.agent(topic)

@@ -23,10 +23,11 @@ from schemas.ledger import (
 )
 from schemas.refusal import WRONG_KEY, filed
 from schemas.rows import daily_key, encode_row, rejected_key
-from schemas.topics import DAILY, REJECTED
+from schemas.topics import DAILY, HINTS, REJECTED
 from streams.daily.cells import SHIFTS, Cell, amount_of, cells_of, platform_of, row, winner_day
 from streams.daily.contribution import FOLDS
 from streams.daily.days import Profiles, day_of, profiles_of
+from streams.daily.hints import take_hints
 from streams.state import Counts, Drained, Pairs, Records
 
 _PROFILE = KIND_OF_TYPE["profile.updated"].code
@@ -120,6 +121,8 @@ class Ledger:
         self._touched: dict[Cell, tuple[str, int]] = {}
         """Days of cells that gained something (a cell may be gone since); asking by cell spares most events a tuple."""
         self._rejected: Pairs = []
+        self.above = 0
+        """The next rows' version must be higher: a store was found to hold this one (hints.py)."""
 
     def restore(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
         """Take winners from the changelog, later records win; users stay cold until an event touches them."""
@@ -136,6 +139,8 @@ class Ledger:
 
     def fold(self, records: Records) -> Counts:
         """Fold records of one source topic. Raising leaves the ledger as it was."""
+        if records.topic == HINTS.name:
+            return take_hints(self, records)
         decided, refused = judge(records)
         applied, duplicate, superseded = self._apply(decided)
         self._rejected += refused
@@ -187,6 +192,21 @@ class Ledger:
             if not cells[day].members:
                 del cells[day]
             self._dirty[subject, day] = None
+
+    # -- what hints ask for (hints.py)
+
+    def emit_again(self, subject: str, day: int) -> None:
+        """Make the day's row again at the next drain, whatever it is; also where the user or the day is unknown."""
+        self.users.setdefault(subject, User())
+        self._dirty[subject, day] = None
+
+    def log_again(self, key: bytes, winner: bytes) -> None:
+        """Write an entity's winner to the changelog again."""
+        self._state[key] = winner
+
+    def refuse(self, rejects: Pairs) -> None:
+        """Have these rows written to the topic `rejected`."""
+        self._rejected += rejects
 
     def drain(self, version: int) -> Drained:
         """What changed since the last drain: winners, rows with this version, rejects. Clears the dirty set."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from schemas.positions import Position, decode_position, encode_position, is_position, version_of
+from schemas.positions import Position, beyond, decode_position, encode_position, is_position, version_of
 from streams.state import Counts, Pairs, PartitionState, Records
 
 
@@ -106,7 +106,8 @@ class OwnedPartition:
 
     def drain(self) -> Flush:
         """Take everything that changed, with the watermarks that it belongs to."""
-        self.flush_number = number = self.flush_number + 1
+        above: int = getattr(self.state, "above", 0)  # only streams that take hints have it
+        self.flush_number = number = max(self.flush_number + 1, beyond(above, self._generation, self.flush_number))
         for topic in self._moved:
             self.positions[topic] = replace(self.positions[topic], generation=self._generation, flush=number)
         drained = self.state.drain(version_of(self._generation, number))
