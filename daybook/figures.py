@@ -60,7 +60,8 @@ class Figures:
         newest = ", ".join(f"argMax({name}, (generation, flush)) AS {name}" for name in Counters._fields)
         sums = ", ".join(f"sum({name})" for name in Counters._fields)
         [row] = self._clickhouse.query(
-            f"SELECT {sums} FROM (SELECT {newest} FROM positions WHERE topic != '{HINTS.name}' GROUP BY topic, partition)"
+            f"SELECT {sums} FROM (SELECT {newest} FROM positions WHERE topic != '{HINTS.name}'"
+            " GROUP BY topic, partition)"
         ).result_rows
         return Counters(*map(int, row))
 

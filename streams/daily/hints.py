@@ -30,7 +30,7 @@ _PROFILE = KIND_OF_TYPE["profile.updated"]
 
 
 def take_hints(ledger: Ledger, records: Records) -> Counts:
-    """Follow the hints; those that cannot be read are filed as refused. Raising leaves at most rows to be made again."""
+    """Follow the hints; those that cannot be read are filed as refused. Never raises."""
     counts = Counts()
     refused, winners = [], []
     for i, (key, value) in enumerate(zip(records.keys, records.values, strict=True)):

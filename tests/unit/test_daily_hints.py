@@ -1,4 +1,4 @@
-"""Hints: whoever asks the owner of a ledger to look again gets the same numbers; what is no hint is filed as refused."""
+"""Hints: whoever asks the owner of a ledger to look again gets the same numbers; what is no hint is refused."""
 
 from __future__ import annotations
 
