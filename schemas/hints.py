@@ -57,7 +57,7 @@ def decode_hint(value: bytes | None) -> Hint:
     """
     if value is None:
         raise ValueError("Expected a hint, got a Kafka record without a value")
-    hint = _decode(value)
+    hint: Hint = _decode(value)
     if isinstance(hint, DayHint):
         parse_day(hint.date)
         if hint.above < 0:

@@ -20,7 +20,7 @@ from schemas.refusal import filed
 from schemas.rows import encode_row, rejected_key
 from schemas.topics import DAILY_SOURCES
 from streams.daily.cells import SHIFTS, winner_day
-from streams.state import Counts, Records
+from streams.state import Counts, Pairs, Records
 
 if TYPE_CHECKING:
     from streams.daily.core import Ledger, User
@@ -32,7 +32,8 @@ _PROFILE = KIND_OF_TYPE["profile.updated"]
 def take_hints(ledger: Ledger, records: Records) -> Counts:
     """Follow the hints; those that cannot be read are filed as refused. Never raises."""
     counts = Counts()
-    refused, winners = [], []
+    refused: Pairs = []
+    winners: list[WinnerHint] = []
     for i, (key, value) in enumerate(zip(records.keys, records.values, strict=True)):
         try:
             subject = (key or b"").decode()
