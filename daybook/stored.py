@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
 import clickhouse_connect
+import msgspec
 import psycopg
 import redis
 
@@ -157,5 +158,5 @@ def _hash_row(at: DayKey, fields: dict[str, str]) -> DailyRow:
     named = {"version": "0", **fields, "user_id": at[0], "date": at[1]}
     try:
         return redis_row(named)
-    except ValueError:
+    except (ValueError, msgspec.MsgspecError):
         return DailyRow(at[0], at[1], 0)

@@ -167,6 +167,8 @@ def _row(entities: Sequence[Entity]) -> Row:
         "sources": sorted({entity.event.source.split("/")[0] for entity in entities}),
         "first_event_at": min(times),
         "last_event_at": max(times),
+        "training_load": _over(_sum(_session(workout) for workout in workouts), 600),
+        "bests": _bests(workouts) or None,
     }
 
 
@@ -207,6 +209,35 @@ def _lifted(workout: Entity) -> list[tuple[str, int, int]]:
 
 def _volume(workout: Entity) -> int | None:
     return _sum(reps * load for _, reps, load in _lifted(workout))
+
+
+def _session(workout: Entity) -> int | None:
+    """Seconds × tenths of perceived exertion (session RPE, Foster 2001)."""
+    seconds, exertion = workout.value("duration_s", 1), workout.value("rpe", 10)
+    return None if seconds is None or exertion is None else seconds * exertion
+
+
+def _bests(workouts: Sequence[Entity]) -> dict[str, tuple[float, str]]:
+    """What single workouts reached, and which: of equals the earliest."""
+    reached: dict[str, list[tuple[float, Entity]]] = defaultdict(list)
+    for workout in workouts:
+        reached["workout_minutes"].append(((workout.value("duration_s", 1) or 0) / 60, workout))
+        reached["workout_volume_kg"].append(((_volume(workout) or 0) / 1000, workout))
+        for exercise, kg in _best_estimates([workout]).items():
+            reached[f"estimated_1rm_kg:{exercise}"].append((kg, workout))
+        for exercise, reps, load in _lifted(workout):
+            if reps >= 1:
+                reached[f"heaviest_kg:{exercise}"].append((load / 1000, workout))
+        for part in workout.event.data.sets:
+            if done := workout.value("reps", 1, part, "sets"):
+                reached[f"reps:{part.exercise}"].append((float(done), workout))
+    found = {}
+    for name, those in reached.items():
+        value = max(value for value, _ in those)
+        first = min((workout.ms, workout.key) for reach, workout in those if reach == value)
+        if value > 0:
+            found[name] = (value, first[1].decode().split("\0")[2])
+    return found
 
 
 def _best_estimates(workouts: Iterable[Entity]) -> dict[str, float]:

@@ -44,7 +44,7 @@ class Kind(NamedTuple):
 KINDS = (
     Kind(1, "meal.logged", ("energy_cal", "protein_mg", "carbs_mg", "fat_mg", "fibre_mg")),
     Kind(2, "water.logged", ("water_ml",)),
-    Kind(3, "workout.completed", ("duration_s", "calories_cal", "volume_g_reps"), tail=True),
+    Kind(3, "workout.completed", ("duration_s", "calories_cal", "volume_g_reps", "load_s_rpe10"), tail=True),
     Kind(4, "activity.recorded", ("steps", "active_s", "calories_cal", "distance_mm", "duration_s")),
     Kind(5, "sleep.recorded", ("asleep_s", "in_bed_s")),
     Kind(6, "body.measured", ("weight_g", "body_fat_bp", "waist_mm")),
@@ -59,7 +59,8 @@ KINDS = (
     Kind(15, "activity.deleted", ()),
     Kind(16, "sleep.deleted", ()),
 )
-"""cal: thousandths of a kcal. bp: hundredths of a percent. A workout's tail: exercise → best estimated 1RM in g."""
+"""cal: thousandths of a kcal. bp: hundredths of a percent. load_s_rpe10: duration in s × perceived exertion in tenths.
+A workout's tail: exercise → the best of its sets (`Lifted`); of generation 1 only the first number of it."""
 
 KIND_OF_TYPE = {kind.type: kind for kind in KINDS}
 KIND_OF_CODE = {kind.code: kind for kind in KINDS}
@@ -67,6 +68,23 @@ LANES = {n: Struct(f"<{n}Q{n}II") for n in range(9)}
 """Number of values → the layout of a contribution."""
 
 Values = tuple[int | None, ...]
+
+
+class Lifted(NamedTuple):
+    """The best that a workout's sets of one exercise reach; 0 where no set says it."""
+
+    estimated_1rm_g: int
+    heaviest_g: int = 0
+    """Largest load of a set with at least one repetition."""
+    reps: int = 0
+    """Most repetitions of a set, with whatever load."""
+
+
+def lifted(tail: Any) -> dict[str, Lifted]:
+    """A workout's tail, read."""
+    return {
+        exercise: Lifted(said) if isinstance(said, int) else Lifted(*said) for exercise, said in (tail or {}).items()
+    }
 
 
 class Winner(NamedTuple):

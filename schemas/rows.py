@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 from msgspec import Meta
+
+
+class Best(NamedTuple):
+    """The best of something on one day, and the entity (a workout) that set it; of equals the earliest."""
+
+    value: float
+    entity: str
 
 
 class DailyRow(msgspec.Struct, omit_defaults=True, gc=False):
@@ -49,6 +56,16 @@ class DailyRow(msgspec.Struct, omit_defaults=True, gc=False):
     sources: Annotated[list[str] | None, Meta(description="Platforms that reported them, sorted")] = None
     first_event_ms: Annotated[int | None, Meta(description="Earliest of their times [ms since 1970 UTC]")] = None
     last_event_ms: Annotated[int | None, Meta(description="Latest of their times [ms since 1970 UTC]")] = None
+    training_load: Annotated[
+        float | None, Meta(description="Σ duration × perceived exertion of workouts that say both, session RPE [min]")
+    ] = None
+    bests: Annotated[
+        dict[str, Best] | None,
+        Meta(
+            description="What a single workout reached, with its entity: workout_minutes, workout_volume_kg, and per"
+            " exercise heaviest_kg:E, reps:E, estimated_1rm_kg:E"
+        ),
+    ] = None
 
     @property
     def is_null(self) -> bool:

@@ -22,6 +22,15 @@ class Column:
     type: object
     what: str
 
+    @property
+    def is_map(self) -> bool:
+        """Whether it is kept as a map: jsonb in PostgreSQL, Map in ClickHouse, JSON in Redis."""
+        return typing.get_origin(self.type) is dict
+
+    def of_json(self, value: typing.Any) -> typing.Any:
+        """A map's value as the row has it, from what JSON or a driver makes of it."""
+        return None if value is None else msgspec.convert(value, self.type)
+
 
 def _column(field: msgspec.structs.FieldInfo) -> Column:
     tp, what = field.type, ""

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-GENERATION = 1
+GENERATION = 2
 """Raised whenever fold code, contribution layout or partition count change meaning (DESIGN §8 rule 11): a new
-generation has its own consumer group, ledger and higher versions, and folds again from the events."""
+generation has its own consumer group, ledger and higher versions, and folds again from the events.
+
+1: the first. 2: workouts carry their training load and the best of each exercise.
+"""
 
 DAILY_APP = f"daybook-daily-g{GENERATION}"
 """Faust application id (and consumer group) of the daily stream."""

@@ -46,6 +46,7 @@ workouts = st.fixed_dictionaries(
         "kind": st.just("strength"),
         "duration_s": st.one_of(st.none(), st.integers(0, 300_000)),
         "calories_kcal": kcal,
+        "rpe": st.one_of(st.none(), st.floats(1, 10)),
         "sets": sets,
     }
 ).map(_without_none)

@@ -18,9 +18,7 @@ from sinks.days import day_of
 Columns = dict[str, Sequence[Any]]
 _json = msgspec.json.Encoder(order="deterministic").encode
 _COLLECTIONS: dict[int, Any] = {
-    i: {} if c.type == dict[str, float] else []
-    for i, c in enumerate(DAILY_COLUMNS)
-    if c.type in (dict[str, float], list[str])
+    i: {} if c.is_map else [] for i, c in enumerate(DAILY_COLUMNS) if c.is_map or c.type == list[str]
 }
 """Maps and lists are never null in ClickHouse: empty stands for it."""
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schemas.rows import DailyRow, RejectedRow
-from schemas.tables import DAILY_COLUMNS
+from schemas.tables import DAILY_COLUMNS, Column
 from sinks.clickhouse.client import connected
 
 _NAMES = ", ".join(c.name for c in DAILY_COLUMNS)
@@ -48,12 +48,15 @@ class ClickHouseReader:
 def row(values: Iterable[Any]) -> DailyRow:
     """A daily row from the columns of the view; empty maps and lists are null."""
     user_id, day, *rest = values
-    return DailyRow(user_id, day.isoformat(), *map(_value, rest))
+    return DailyRow(user_id, day.isoformat(), *map(_value, rest, DAILY_COLUMNS[2:]))
 
 
-def _value(value: Any) -> Any:
+def _value(value: Any, column: Column | None = None) -> Any:
     if isinstance(value, datetime):
         return (value.replace(tzinfo=UTC) - _EPOCH) // _MS
+    if column is not None and column.is_map:  # named tuples come as dicts
+        plain = {k: list(v.values()) if isinstance(v, dict) else v for k, v in dict(value).items()}
+        return column.of_json(plain or None)
     if isinstance(value, dict | list | tuple):
         return (dict(value) if isinstance(value, dict) else list(value)) or None
     return value

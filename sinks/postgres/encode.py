@@ -16,7 +16,7 @@ from schemas.rows import DailyRow, RejectedRow
 from schemas.tables import DAILY, DAILY_COLUMNS, Column
 from sinks.days import day_of
 
-_MAPS = tuple(i for i, c in enumerate(DAILY_COLUMNS) if c.type == dict[str, float])
+_MAPS = tuple(i for i, c in enumerate(DAILY_COLUMNS) if c.is_map)
 _LISTS = tuple(i for i, c in enumerate(DAILY_COLUMNS) if c.type == list[str])
 _json = msgspec.json.Encoder().encode
 
@@ -31,7 +31,7 @@ def _real(column: Column) -> str:
         return "date::date"
     if column.name.endswith("_at"):
         return f"timestamptz 'epoch' + {column.name} * interval '1 millisecond'"
-    if column.type == dict[str, float]:
+    if column.is_map:
         return f"{column.name}::jsonb"
     if column.type == list[str]:
         return f"{column.name}::text[]"

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 
 from schemas.rows import DailyRow, RejectedRow
-from schemas.tables import DAILY, DAILY_COLUMNS
+from schemas.tables import DAILY, DAILY_COLUMNS, Column
 from sinks.postgres.encode import array
 
 _NAMES = ", ".join(f"kept.{c.name}" for c in DAILY_COLUMNS)
@@ -50,8 +50,10 @@ class PostgresReader:
 def row(values: Iterable[Any]) -> DailyRow:
     """A daily row from the columns of the table."""
     user_id, day, *rest = values
-    return DailyRow(user_id, day.isoformat(), *map(_value, rest))
+    return DailyRow(user_id, day.isoformat(), *map(_value, rest, DAILY_COLUMNS[2:]))
 
 
-def _value(value: Any) -> Any:
+def _value(value: Any, column: Column | None = None) -> Any:
+    if column is not None and column.is_map:
+        return column.of_json(value)
     return (value - _EPOCH) // _MS if isinstance(value, datetime) else value

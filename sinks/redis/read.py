@@ -10,7 +10,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from schemas.rows import DailyRow
-from schemas.tables import DAILY_COLUMNS
+from schemas.tables import DAILY_COLUMNS, Column
 from sinks.redis.encode import key
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,15 +38,15 @@ async def _rows(redis: Redis, keys: Iterable[str]) -> list[DailyRow]:
 
 def row(fields: Mapping[str, str]) -> DailyRow:
     """A daily row from the fields of its hash."""
-    values: list[Any] = [_value(c.name, c.type, fields[c.name]) if c.name in fields else None for c in DAILY_COLUMNS]
+    values: list[Any] = [_value(c, fields[c.name]) if c.name in fields else None for c in DAILY_COLUMNS]
     return DailyRow(*values)
 
 
-def _value(name: str, tp: object, text: str) -> Any:
-    if name.endswith("_at"):
+def _value(column: Column, text: str) -> Any:
+    if column.name.endswith("_at"):
         return (datetime.fromisoformat(text) - _EPOCH) // _MS
-    if tp is str:
+    if column.type is str:
         return text
-    if tp is float or tp is int:
-        return tp(text)
-    return msgspec.json.decode(text)
+    if column.type is float or column.type is int:
+        return column.type(text)
+    return msgspec.json.decode(text, type=column.type)

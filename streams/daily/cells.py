@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
 from schemas.instants import day_text
-from schemas.ledger import KIND_AT, KIND_OF_TYPE, LANES, Winner, lanes_of, unpack_winner
-from schemas.rows import DailyRow
+from schemas.ledger import KIND_AT, KIND_OF_TYPE, LANES, Winner, lanes_of, lifted, split_key, unpack_winner
+from schemas.rows import Best, DailyRow
 from streams.daily.days import Profiles, day_of
 
 MEAL, WATER, WORKOUT, ACTIVITY, SLEEP, MEASURED = COUNTED = tuple(
@@ -132,13 +132,15 @@ def _water(out: DailyRow, lanes: tuple[int, ...]) -> None:
 
 
 def _workouts(out: DailyRow, lanes: tuple[int, ...]) -> None:
-    duration, calories, volume, n_duration, n_calories, n_volume, out.workouts_completed = lanes
+    duration, calories, volume, load, n_duration, n_calories, n_volume, n_load, out.workouts_completed = lanes
     if n_duration:
         out.workout_minutes = duration / 60
     if n_volume:
         out.volume_kg = volume / 1000
     if n_calories:
         out.workout_calories_kcal = out.calories_burned_kcal = calories / 1000
+    if n_load:
+        out.training_load = load / 600
 
 
 def _activity(out: DailyRow, lanes: tuple[int, ...]) -> None:
@@ -189,7 +191,7 @@ def row(user_id: str, day: int, cell: Cell | None, entities: Mapping[bytes, byte
             fill(out, unpack(lanes.to_bytes(size, "little")))
         rest >>= size * 8
     if out.workouts_completed:
-        _best_lifts(out, _winners(cell, entities, WORKOUT))
+        _bests(out, _winners(cell, entities, WORKOUT))
     if cell.total >= _MEASURED:
         _last_measured(out, _winners(cell, entities, MEASURED))
     out.entities = len(cell.members)
@@ -214,9 +216,22 @@ def _last_measured(out: DailyRow, winners: Iterable[tuple[bytes, Winner]]) -> No
             out.waist_cm = waist / 10
 
 
-def _best_lifts(out: DailyRow, winners: Iterable[tuple[bytes, Winner]]) -> None:
-    best: dict[str, int] = {}
-    for _, winner in winners:
-        for exercise, grams in (winner.tail or {}).items():
-            best[exercise] = max(best.get(exercise, 0), grams)
-    out.estimated_1rm_kg = {exercise: best[exercise] / 1000 for exercise in sorted(best)} or None
+def _bests(out: DailyRow, winners: Iterable[tuple[bytes, Winner]]) -> None:
+    """What single workouts reached; of equals the earliest, then the smaller key."""
+    best: dict[str, tuple[int, float, str]] = {}
+    for key, w in sorted(winners, key=lambda kw: (kw[1].ms, kw[0])):
+        duration, _, volume, _ = w.values
+        reached = {"workout_minutes": (duration or 0, 60), "workout_volume_kg": (volume or 0, 1000)}
+        for exercise, (estimate, heaviest, reps) in lifted(w.tail).items():
+            reached[f"estimated_1rm_kg:{exercise}"] = (estimate, 1000)
+            reached[f"heaviest_kg:{exercise}"] = (heaviest, 1000)
+            reached[f"reps:{exercise}"] = (reps, 1)
+        entity = split_key(key).entity
+        for name, (base, scale) in reached.items():
+            if base > (best[name][0] if name in best else 0):
+                best[name] = (base, base / scale, entity)
+    out.bests = {name: Best(value, entity) for name, (_, value, entity) in sorted(best.items())} or None
+    estimates = "estimated_1rm_kg:"
+    out.estimated_1rm_kg = {
+        name.removeprefix(estimates): b.value for name, b in (out.bests or {}).items() if name.startswith(estimates)
+    } or None

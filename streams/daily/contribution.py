@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from schemas.families import FAMILY_OF
-from schemas.ledger import FAMILY_LETTERS, KIND_OF_TYPE, LANES, Values, pack_contribution
+from schemas.ledger import FAMILY_LETTERS, KIND_OF_TYPE, LANES, Lifted, Values, pack_contribution
 from schemas.plausible import LIMITS
 from schemas.structs import STRUCT_OF
 from streams.daily.cells import ACTIVITY, MEAL, MEASURED, SHIFTS, SIZES, SLEEP, WATER, WORKOUT
@@ -101,22 +101,33 @@ def epley_g(load_g: int, reps: int) -> int:
     return load_g if reps == 1 else (load_g * (30 + reps) + 15) // 30
 
 
+_NOTHING = Lifted(0)
+
+
 def workout(data: Any) -> Contribution:
-    """(duration_s, calories_cal, volume_g_reps), and exercise → best estimated 1RM in g."""
+    """(duration_s, calories_cal, volume_g_reps, load_s_rpe10), and exercise → the best of its sets (ledger.Lifted).
+
+    The load is the session's duration times its perceived exertion on the scale of ten (session RPE: Foster et al.,
+    J Strength Cond Res 15(1), 2001); without one of both there is none.
+    """
     limits = LIMITS["workout.completed"]
     volume: int | None = None
-    best: dict[str, int] = {}
+    best: dict[str, Lifted] = {}
     for each in data.sets:
         reps = _base(each.reps, 1, limits["sets[].reps"])
         load = _base(each.load_kg, 1000, limits["sets[].load_kg"])
-        if reps is None or load is None:
+        if reps is None:
             continue
-        volume = (volume or 0) + reps * load
-        if reps > 0 and load > 0:
-            best[each.exercise] = max(best.get(each.exercise, 0), epley_g(load, reps))
+        if load is not None:
+            volume = (volume or 0) + reps * load
+        if reps > 0:
+            before = best.get(each.exercise, _NOTHING)
+            estimate = epley_g(load, reps) if load else 0
+            best[each.exercise] = Lifted(*map(max, before, (estimate, load or 0, reps)))
     duration = _base(data.duration_s, 1, limits["duration_s"])
     calories = _base(data.calories_kcal, 1000, limits["calories_kcal"])
-    return _counted(WORKOUT, (duration, calories, volume), dict(sorted(best.items())) or None)
+    session = None if duration is None or data.rpe is None else duration * round(data.rpe * 10)
+    return _counted(WORKOUT, (duration, calories, volume, session), dict(sorted(best.items())) or None)
 
 
 def water(data: Any) -> Contribution:

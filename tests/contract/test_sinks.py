@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sink_kit import Kept, by_key, make, null_row, row, user
 
-from schemas.rows import RejectedRow
+from schemas.rows import Best, RejectedRow
 from sinks import aside, patience
 from sinks.base import Refused, Retry
 from sinks.batch import Batch
@@ -43,6 +43,7 @@ FULL = {
     "fat_g": 123456789.12345679,
     "meals_logged": 2**53 + 1,
     "estimated_1rm_kg": {'Bench "flat", \\ {x}': 93.33333333333333, "Kniebeuge ü": 0.1},
+    "bests": {'reps:Bench "flat", \\ {x}': Best(12.0, "w'\\"), "workout_minutes": Best(1 / 3, "ü")},
     "weight_kg": 5e-324,
     "sources": ['a "b", \\c', "{ios}", "ü"],
     "first_event_ms": 1772364660123,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.resources import files
 from pathlib import Path
 
@@ -32,9 +33,15 @@ def columns_of(table: str, file: str) -> list[str]:
     return [line.split()[0] for line in body.splitlines()]
 
 
+def columns_added(table: str, file: str) -> list[str]:
+    sql = files("sinks.clickhouse.migrations").joinpath(file).read_text()
+    return re.findall(rf"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS (\w+) ", sql)
+
+
 def test_the_daily_table_has_the_columns_of_the_row() -> None:
-    assert columns_of("daily", "0003_daily.sql") == [c.name for c in DAILY_COLUMNS]
-    assert list(encode.daily([row("u", 1)])) == columns_of("daily", "0003_daily.sql")
+    columns = columns_of("daily", "0003_daily.sql") + columns_added("daily", "0005_training.sql")
+    assert columns == [c.name for c in DAILY_COLUMNS]
+    assert list(encode.daily([row("u", 1)])) == columns
 
 
 def test_every_example_event_becomes_columns_that_the_table_has() -> None:
@@ -123,11 +130,18 @@ def test_ver_is_the_order_of_rule_1() -> None:
 
 def test_a_contribution_names_what_is_there() -> None:
     assert encode.contribution(winner(1, False, b"d" * 16)) == '{"carbs_mg":0,"energy_cal":310500}'
-    workout = winner(1, False, b"d" * 16, "workout.completed", values=(3600, None, 400_000), tail={"Squat": 93_333})
+    workout = winner(
+        1,
+        False,
+        b"d" * 16,
+        "workout.completed",
+        values=(3600, None, 400_000, None),
+        tail={"Squat": [93_333, 80_000, 5]},
+    )
     assert json.loads(encode.contribution(workout)) == {
         "duration_s": 3600,
         "volume_g_reps": 400_000,
-        "tail": {"Squat": 93_333},
+        "tail": {"Squat": [93_333, 80_000, 5]},
     }
 
 

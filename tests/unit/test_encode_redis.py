@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from redis import exceptions as redis
 from sink_kit import null_row, row
 
-from schemas.rows import DailyRow
+from schemas.rows import Best, DailyRow
 from schemas.tables import DAILY_COLUMNS, DAILY_METRICS
 from sinks.base import Refused, Retry, Stop
 from sinks.redis import encode, read
@@ -21,6 +21,7 @@ values = {
     float: floats,
     int: integers,
     dict[str, float]: st.dictionaries(st.text(), floats, min_size=1),
+    dict[str, Best]: st.dictionaries(st.text(), st.builds(Best, floats, st.text()), min_size=1),
     list[str]: st.lists(st.text(), min_size=1),
 }
 instants = st.integers(1, 4_102_444_800_000)

@@ -186,6 +186,38 @@ def test_volume_and_estimated_maxima_come_from_sets_with_repetitions_and_load() 
     assert the_row(event("workout.completed", {"kind": "x", "sets": sets[5:6]}))["volume_kg"] == 0
 
 
+def test_the_load_of_a_session_is_its_minutes_times_its_exertion() -> None:
+    row = the_row(
+        event("workout.completed", {"kind": "run", "duration_s": 1_800, "rpe": 6.5}, "a"),
+        event("workout.completed", {"kind": "run", "duration_s": 3_600, "rpe": 2}, "b"),
+        event("workout.completed", {"kind": "run", "duration_s": 3_600}, "c"),
+    )
+    assert row["training_load"] == 30 * 6.5 + 60 * 2
+    assert the_row(event("workout.completed", {"kind": "run", "rpe": 9}))["training_load"] is None
+
+
+def test_bests_name_the_workout_that_reached_them_and_of_equals_the_earliest() -> None:
+    light = [{"exercise": "Squat", "reps": 12, "load_kg": 60}, {"exercise": "Squat", "reps": 0, "load_kg": 200}]
+    heavy = [{"exercise": "Squat", "reps": 1, "load_kg": 95}, {"exercise": "Pull-up", "reps": 8}]
+    row = the_row(
+        event(
+            "workout.completed", {"kind": "x", "duration_s": 600, "sets": heavy}, "late", "2026-03-01T20:00:00+01:00"
+        ),
+        event(
+            "workout.completed", {"kind": "x", "duration_s": 600, "sets": light}, "soon", "2026-03-01T07:00:00+01:00"
+        ),
+    )
+    assert row["bests"] == {
+        "workout_minutes": (10, "soon"),
+        "workout_volume_kg": (720, "soon"),
+        "heaviest_kg:Squat": (95, "late"),
+        "reps:Squat": (12, "soon"),
+        "estimated_1rm_kg:Squat": (95, "late"),
+        "reps:Pull-up": (8, "late"),
+    }
+    assert row["estimated_1rm_kg"] == {"Squat": 95}
+
+
 def test_calories_burned_are_the_activitys_where_there_is_any_else_the_workouts() -> None:
     workout = event("workout.completed", {"kind": "run", "calories_kcal": 300})
     activity = event("activity.recorded", {"duration_s": 3600, "calories_kcal": 80.5, "steps": 10})
