@@ -17,6 +17,7 @@ from schemas.families import FAMILIES, FAMILY_OF
 from schemas.fields import nul_path
 from schemas.instants import instant_parts, zone
 from schemas.structs import STRUCT_OF, TYPE_OF, struct_of, union_of
+from schemas.versions import UnknownVersion, upcast
 
 MAX_EVENT_BYTES = 262_144
 MAX_AHEAD_MS = 24 * 3600 * 1000
@@ -89,7 +90,14 @@ def reader(family: str | None) -> Read:
             return _unfit(raw)
         path = "$.time"
         try:
-            event = parse(raw)
+            try:
+                event = parse(raw)
+            except msgspec.ValidationError as why:
+                path = "$.dataschema"
+                older = upcast(raw)
+                if older is None or family not in (None, FAMILY_OF[TYPE_OF[type(older)]]):
+                    return _refusal(family, str(why))
+                event, path = cast(Event, older), "$.time"
             ms, offset_min = instant_parts(event.time)
             if ms > received_ms + MAX_AHEAD_MS:
                 return Rejected("time is more than 24 h ahead of the broker's clock", path)
@@ -109,12 +117,17 @@ def reader(family: str | None) -> Read:
             return event, ms, offset_min
         except msgspec.ValidationError as why:
             return _refusal(family, str(why))
+        except UnknownVersion as why:
+            return Rejected(str(why), path)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as why:
             return Rejected(f"Not JSON: {why}")
         except ValueError as why:
             return Rejected(str(why), path)
 
     return read
+
+
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError)
 
 
 @functools.cache
@@ -124,16 +137,23 @@ def chunk_reader(family: str) -> ReadAll:
     parse, read = _parser(family), reader(family)
 
     def read_all(raws: Sequence[bytes | None], received_ms: Sequence[int]) -> list[Reading | Rejected]:
-        try:
-            events = list(map(parse, raws))
-            whole = b"".join(raws)  # type: ignore[arg-type]
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError):
-            return list(map(read, raws, received_ms))
-        if not events or (b"\\" in whole and NUL_ESCAPE in whole) or len(max(raws, key=len)) > MAX_EVENT_BYTES:  # type: ignore[arg-type]
+        events: list[Event | None] = []
+        left = iter(raws)
+        while len(events) < len(raws):
+            try:
+                events.extend(map(parse, left))
+            except _UNREADABLE:  # what came before it is in the list, and the next turn goes on after it
+                events.append(None)
+        there: list[bytes] = raws if None not in events else [raw for raw in raws if raw is not None]  # type: ignore[assignment]
+        whole = b"".join(there)
+        if (b"\\" in whole and NUL_ESCAPE in whole) or len(max(there, key=len, default=b"")) > MAX_EVENT_BYTES:
             return list(map(read, raws, received_ms))
         found: list[Reading | Rejected] = []
         take, checked = found.append, _PROFILE in map(type, events)
         for i, event in enumerate(events):
+            if event is None:  # refused, or of an older version
+                take(read(raws[i], received_ms[i]))
+                continue
             try:
                 ms, offset_min = instant_parts(event.time)
                 if event.sentat is not None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 from schemas import body, meals, plans, views, workouts
-from schemas.envelope import Envelope
+from schemas.envelope import Envelope, type_of
 
 FAMILIES: dict[str, tuple[type[Envelope], ...]] = {
     "workouts": (workouts.WorkoutCompleted, workouts.WorkoutDeleted),
@@ -24,12 +22,6 @@ FAMILIES: dict[str, tuple[type[Envelope], ...]] = {
     "views": (views.ViewRecorded, views.ReactionRecorded, views.ReactionDeleted),
 }
 """Family (which is also the topic's name) → the models of its event types."""
-
-
-def type_of(model: type[Envelope]) -> str:
-    """The CloudEvents `type` that a model is for."""
-    name: str = get_args(model.model_fields["type"].annotation)[0]
-    return name
 
 
 MODEL_OF: dict[str, type[Envelope]] = {type_of(m): m for models in FAMILIES.values() for m in models}

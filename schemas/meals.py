@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -33,9 +33,47 @@ class Meal(Model):
     rating: Annotated[float, Field(ge=1, le=5)] | None = Field(default=None, description="User's rating, 1-5")
 
 
+class MealV1(Model):
+    """A meal as the first apps sent it: one food, its energy in kilojoules, no portion."""
+
+    meal_type: Name = Field(description="breakfast, lunch, dinner, snack or the app's own slot")
+    name: Text = Field(description="Name of the food")
+    energy_kj: Annotated[float, measured("Energy", "kJ", 400_000)] | None = Field(
+        default=None, description="Energy [kJ]"
+    )
+    protein_g: Grams | None = Field(default=None, description="Protein [g]")
+    carbs_g: Grams | None = Field(default=None, description="Carbohydrates [g]")
+    fat_g: Grams | None = Field(default=None, description="Fat [g]")
+    rating: Annotated[float, Field(ge=1, le=5)] | None = Field(default=None, description="User's rating, 1-5")
+
+
+KJ_PER_KCAL = 4.184
+"""The thermochemical calorie, exact by definition (NIST SP 811, appendix B)."""
+
+
+class MealLoggedV1(Envelope):
+    type: Literal["meal.logged"]
+    data: MealV1
+
+    @staticmethod
+    def to_next(data: dict[str, Any]) -> dict[str, Any]:
+        """One item; its energy in kcal, to a thousandth: that is what sums are made of.
+
+        >>> MealLoggedV1.to_next({"meal_type": "lunch", "name": "Soup", "energy_kj": 418.4})
+        {'meal_type': 'lunch', 'items': [{'name': 'Soup', 'energy_kcal': 100.0}]}
+        """
+        kept = {name: data[name] for name in ("meal_type", "rating") if name in data}
+        item: dict[str, Any] = {name: data[name] for name in ("name", "protein_g", "carbs_g", "fat_g") if name in data}
+        if (energy_kj := data.get("energy_kj")) is not None:
+            item["energy_kcal"] = round(energy_kj / KJ_PER_KCAL, 3)
+        return kept | {"items": [item]}
+
+
 class MealLogged(Envelope):
     type: Literal["meal.logged"]
     data: Meal
+    version = 2
+    older = MealLoggedV1
 
 
 class MealDeleted(Envelope):

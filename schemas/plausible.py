@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from schemas.families import MODEL_OF, type_of
+from schemas.envelope import type_of
+from schemas.families import MODEL_OF
 
 
 def _limits(model: type[BaseModel]) -> dict[str, float]:

@@ -12,8 +12,20 @@ MAX_KEY_BYTES = 1_024
 
 
 def filed(
-    why: Rejected, topic: str, partition: int, offset: int, received_ms: int, raw: bytes | None, key: bytes | None
+    why: Rejected,
+    topic: str,
+    partition: int,
+    offset: int,
+    received_ms: int,
+    raw: bytes | None,
+    key: bytes | None,
+    judged_ms: int | None = None,
 ) -> RejectedRow:
-    """The row that says what was refused. Too long bytes are cut off: the whole lies at its offset, ours must fit."""
+    """The row that says what was refused. Too long bytes are cut off: the whole lies at its offset, ours must fit.
+
+    `received_ms`: the broker's append time. `judged_ms`: what it was judged by, where that is another time.
+    """
     head = None if raw is None else raw[:MAX_EVENT_BYTES]
-    return RejectedRow(topic, partition, offset, received_ms, why.reason, why.path, head, key and key[:MAX_KEY_BYTES])
+    original_ms = None if judged_ms == received_ms else judged_ms
+    cut = key and key[:MAX_KEY_BYTES]
+    return RejectedRow(topic, partition, offset, received_ms, why.reason, why.path, head, cut, original_ms)

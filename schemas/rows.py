@@ -73,7 +73,7 @@ class DailyRow(msgspec.Struct, omit_defaults=True, gc=False):
         return self.entities is None
 
 
-class RejectedRow(msgspec.Struct, gc=False):
+class RejectedRow(msgspec.Struct, omit_defaults=True, gc=False):
     """One refused event with where it came from; identity is (topic, partition, offset)."""
 
     topic: str
@@ -84,6 +84,9 @@ class RejectedRow(msgspec.Struct, gc=False):
     path: Annotated[str, Meta(description="JSON path of what broke the rule")]
     raw: Annotated[bytes | None, Meta(description="The bytes as they came (base64 in JSON)")]
     key: bytes | None = None
+    original_ms: Annotated[int | None, Meta(description="Of a replay: the first receipt, which it was judged by")] = (
+        None
+    )
 
 
 def daily_key(row: DailyRow) -> bytes:

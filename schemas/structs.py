@@ -9,14 +9,15 @@ from __future__ import annotations
 import functools
 import types
 import typing
-from typing import Annotated, Any, Union
+from typing import Annotated, Any, Literal, Union
 
 import annotated_types as at
 import msgspec
 from pydantic import AfterValidator, BaseModel, BeforeValidator, StringConstraints
 from pydantic.fields import FieldInfo
 
-from schemas.families import MODEL_OF, type_of
+from schemas.envelope import dataschema_of, type_of
+from schemas.families import MODEL_OF
 
 _META = {"ge": "ge", "gt": "gt", "le": "le", "lt": "lt", "min_length": "min_length", "max_length": "max_length"}
 
@@ -78,6 +79,8 @@ def struct_of(model: type[BaseModel]) -> type[msgspec.Struct]:
         if name == "type" and is_event:
             continue
         tp = _derive(field.annotation, tuple(field.metadata))
+        if name == "dataschema" and is_event:  # told apart while it is decoded: events of today pay nothing for it
+            tp = union_of([Literal.__getitem__(dataschema_of(model)), None])  # type: ignore[arg-type]
         if field.is_required():
             required.append((name, tp))
         elif isinstance(field.default, BaseModel):

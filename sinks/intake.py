@@ -12,6 +12,7 @@ from schemas import topics
 from schemas.codec import Rejected, reader
 from schemas.ledger import split_key, unpack_winner
 from schemas.positions import decode_position, is_position
+from schemas.receipt import Headers, first_ms
 from schemas.refusal import WRONG_KEY, filed
 from schemas.rows import RejectedRow, decode_daily, decode_rejected
 from sinks.batch import Batch, EntityRow, EventRow, PositionRow
@@ -24,6 +25,7 @@ class Record(Protocol):
     timestamp: int
     key: bytes | None
     value: bytes | None
+    headers: Headers
 
 
 class Unreadable(NamedTuple):
@@ -77,7 +79,10 @@ def _events(into: Taken, topic: str, partition: int, records: Iterable[Record]) 
     rows, read = into.batch.events, reader(topic)
     for record in records:
         raw, received_ms = record.value, record.timestamp
-        got = read(raw, received_ms)
+        judged_ms = received_ms
+        if record.headers and (first := first_ms(received_ms, record.headers)) is not None:
+            judged_ms = first
+        got = read(raw, judged_ms)
         if isinstance(got, Rejected):
             rejected = got
         elif record.key == got[0].subject.encode():
@@ -87,7 +92,7 @@ def _events(into: Taken, topic: str, partition: int, records: Iterable[Record]) 
             rejected = WRONG_KEY
         if topic == topics.VIEWS.name:  # the daily stream files the others
             place = (topic, partition, record.offset, received_ms)
-            into.refused_views.append(filed(rejected, *place, raw, record.key))
+            into.refused_views.append(filed(rejected, *place, raw, record.key, judged_ms))
 
 
 def _ledger(into: Taken, topic: str, partition: int, records: Iterable[Record]) -> None:

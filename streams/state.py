@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 Headers = Sequence[tuple[str, bytes | None]]
@@ -42,6 +42,11 @@ class Drained(NamedTuple):
     """Records of the changelog: all that `restore` needs."""
     rows: dict[str, Pairs]
     """Output topic → records; they go to the partition with the same number."""
+
+
+Guard = Callable[[Records, Pairs], None]
+"""Looks at what a fold is about to refuse (keys and rows of the topic `rejected`) before anything is applied; what it
+raises leaves the state as it was."""
 
 
 class PartitionState(Protocol):

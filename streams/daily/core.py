@@ -21,6 +21,7 @@ from schemas.ledger import (
     register_of,
     unpack_winner,
 )
+from schemas.receipt import judged_by
 from schemas.refusal import WRONG_KEY, filed
 from schemas.rows import daily_key, encode_row, rejected_key
 from schemas.topics import DAILY, HINTS, REJECTED
@@ -28,7 +29,7 @@ from streams.daily.cells import SHIFTS, Cell, amount_of, cells_of, platform_of, 
 from streams.daily.contribution import FOLDS
 from streams.daily.days import Profiles, day_of, profiles_of
 from streams.daily.hints import take_hints
-from streams.state import Counts, Drained, Pairs, Records
+from streams.state import Counts, Drained, Guard, Pairs, Records
 
 _PROFILE = KIND_OF_TYPE["profile.updated"].code
 
@@ -54,14 +55,15 @@ def decide(event: Event, ms: int, offset_min: int | None) -> Decided:
 
 
 def judge(records: Records) -> tuple[list[Decided], Pairs]:
-    """Accept or refuse the records of one source topic, by their bytes and the broker's append time alone (rule 4).
+    """Accept or refuse the records of one source topic, by their bytes and the time of receipt alone (rule 4).
 
     Returns what was accepted, decided, and the rows that say what was refused.
     """
     decided: list[Decided] = []
     refused: Pairs = []
     accept = decided.append
-    judged = chunk_reader(records.topic)(records.values, records.timestamps)
+    times = judged_by(records.offsets, records.timestamps, records.headers)
+    judged = chunk_reader(records.topic)(records.values, times)
     for i, (got, key) in enumerate(zip(judged, records.keys, strict=True)):
         if type(got) is tuple:
             one = decide(*got)
@@ -70,7 +72,7 @@ def judge(records: Records) -> tuple[list[Decided], Pairs]:
                 continue
         why = got if isinstance(got, Rejected) else WRONG_KEY
         place = (records.topic, records.partition, records.offsets[i], records.timestamps[i])
-        reject = filed(why, *place, records.values[i], key)
+        reject = filed(why, *place, records.values[i], key, times[i])
         refused.append((rejected_key(reject), encode_row(reject)))
     return decided, refused
 
@@ -121,6 +123,7 @@ class Ledger:
         self._touched: dict[Cell, tuple[str, int]] = {}
         """Days of cells that gained something (a cell may be gone since); asking by cell spares most events a tuple."""
         self._rejected: Pairs = []
+        self.guard: Guard | None = None
         self.above = 0
         """The next rows' version must be higher: a store was found to hold this one (hints.py)."""
 
@@ -142,6 +145,8 @@ class Ledger:
         if records.topic == HINTS.name:
             return take_hints(self, records)
         decided, refused = judge(records)
+        if self.guard is not None:
+            self.guard(records, refused)
         applied, duplicate, superseded = self._apply(decided)
         self._rejected += refused
         return Counts(applied, duplicate, superseded, len(refused))

@@ -204,7 +204,7 @@ def test_encoding_and_decoding_keep_what_an_event_says(event: dict[str, Any]) ->
     assert canonical(accepted(codec.encode(first))) == canonical(first)
 
 
-@pytest.mark.parametrize("name", sorted(MODEL_OF))
+@pytest.mark.parametrize("name", sorted(export.MODELS))
 def test_the_committed_json_schema_is_what_the_model_says(name: str) -> None:
     assert (export.FOLDER / f"{name}.json").read_text(encoding="utf-8") == export.json_schema(name), (
         "run: python -m schemas.export"

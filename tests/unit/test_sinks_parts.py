@@ -195,6 +195,7 @@ class Rec:
     value: bytes | None
     key: bytes | None = b"u"
     timestamp: int = 1_800_000_000_000
+    headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
 def taken(topic: str, *records: Rec) -> Taken:
