@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from daybook.commands import checks, demo, events, servers, workers
+from daybook.commands import checks, demo, events, rejected, servers, workers
 from daybook.errors import Problem
 from daybook.say import out, say
 
@@ -61,6 +61,7 @@ for command in (
     *(checks.wait, checks.verify),
 ):
     app.command()(command)
+app.add_typer(rejected.app, name="rejected")
 
 
 def main() -> None:

@@ -26,7 +26,8 @@ def stay(folder: Path, partitions: int | None) -> None:
                 rows = state.look(settings)
                 for row in rows:
                     if row.state != "running" and row.role not in died:
-                        say(f"{row.role}: {row.state}; why: daybook logs {row.role}; again: daybook up --detach")
+                        why = row.why or f"daybook logs {row.role}"
+                        say(f"{row.role}: {row.state}; why: {why}; again: daybook up --detach")
                         died.add(row.role)
                     elif row.state == "running" and row.role in died:
                         say(f"{row.role} is running again")

@@ -57,7 +57,13 @@ def stream(settings: Settings) -> ChunkApp:
     from streams.daily import agent
 
     bootstrap = settings.address("kafka")
-    return agent.build(bootstrap, partitions=partitions_of(bootstrap), worker_name=settings.name_of("streams"))
+    return agent.build(
+        bootstrap,
+        partitions=partitions_of(bootstrap),
+        worker_name=settings.name_of("streams"),
+        rejects_share=settings.rejects_share,
+        rejects_run=settings.rejects_run,
+    )
 
 
 def _stream(settings: Settings, ready: Callable[[], None]) -> NoReturn:

@@ -38,6 +38,15 @@ class Settings(BaseSettings):
     partitions: int | None = Field(
         None, ge=1, le=1_000, description="Partitions of the topics that `migrate` creates, 8 unless told otherwise."
     )
+    rejects_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="A streams worker stops when more than this of a partition's last events is refused.",
+    )
+    rejects_run: int = Field(
+        1_000, ge=0, description="It stops too when so many in a row are refused; 0: never for that."
+    )
     worker_name: str | None = Field(
         None, description="Stable name of the workers here (static membership); its own for each machine and folder."
     )

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
 
-from daybook import kafka, sinking, waiting, workers
+from daybook import kafka, logfiles, sinking, waiting, workers
 from daybook.settings import SERVERS, Settings
 from stack.stack import ServerStatus, Stack
 
 _PING_TIMEOUT_S = 3
+_LAST_LINES = 5
+"""Nothing is logged after a refusal, but by threads that had begun to."""
 
 
 class Row(NamedTuple):
-    """One server or worker; states: running, starting, unhealthy, stopped, died (without being told)."""
+    """One server or worker; states: running, starting, unhealthy, stopped, refused (to work on what it found), died
+    (without being told)."""
 
     role: str
     state: str
@@ -22,6 +26,8 @@ class Row(NamedTuple):
     uptime_s: int | None = None
     lag: int | None = None
     """Workers: records that they have not come to yet, markers of transactions included."""
+    why: str | None = None
+    """What a worker said when it ended by itself."""
 
 
 def look(settings: Settings) -> list[Row]:
@@ -89,6 +95,24 @@ def _worker(settings: Settings, role: str, group: waiting.Group, lag: int | None
             name, "running" if ready else "starting", process.pid(), None if uptime is None else int(uptime), lag
         )
     if state == "stale":
-        return Row(name, "died", lag=lag)
+        refused, why = _last_words(process.log)
+        return Row(name, "refused" if refused else "died", lag=lag, why=why)
     members = 0 if lag is None else kafka.members(kafka.admin(settings.address("kafka")), group.id)
     return Row(name, "running" if members else "stopped", lag=lag)
+
+
+_REFUSED, _STOPPED = "refusing to work: ", "stopping this worker: "
+"""As streams/runtime/stop.py begins its last line."""
+
+
+def _last_words(log: Path) -> tuple[bool, str | None]:
+    """Whether a worker refused to work, and why it ended, by the end of its log; (False, None) if it did not say."""
+    try:
+        lines = logfiles.tail(log, _LAST_LINES)
+    except OSError:
+        return False, None
+    for line in reversed(lines):
+        for mark in (_REFUSED, _STOPPED):
+            if " CRITICAL " in line and mark in line:
+                return mark == _REFUSED, line.partition(mark)[2]
+    return False, None

@@ -36,6 +36,11 @@ class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
     duplicate: int = 0
     superseded: int = 0
     rejected: int = 0
+    recent: int = 0
+    """Of the last 10,000 or so; with the next two what the limit of refusals goes by (streams/runtime/limit.py)."""
+    recent_rejected: int = 0
+    rejected_run: int = 0
+    """Refused in a row, up to the watermark."""
 
 
 _encode = msgspec.json.Encoder().encode

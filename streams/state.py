@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -47,6 +47,13 @@ class Drained(NamedTuple):
 Guard = Callable[[Records, Pairs], None]
 """Looks at what a fold is about to refuse (keys and rows of the topic `rejected`) before anything is applied; what it
 raises leaves the state as it was."""
+
+
+@runtime_checkable
+class Guarded(Protocol):
+    """A state that refuses records and asks first."""
+
+    guard: Guard | None
 
 
 class PartitionState(Protocol):

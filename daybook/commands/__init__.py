@@ -4,6 +4,7 @@ servers.py   up, down, status, logs, env
 workers.py   migrate, worker
 events.py    send, replay, generate
 checks.py    wait, verify
+rejected.py  rejected list, show, replay, allow
 demo.py      demo
 promise      nothing heavy is imported before a command needs it: `daybook --help` is quick
 """

@@ -48,6 +48,9 @@ def status(data: Data = None) -> None:
     say(f"{'ROLE':<18} {'STATE':<9} {'PID':>7} {'UP_S':>7} {'LAG':>7}")
     for row in rows:
         out(f"{row.role:<18} {row.state:<9} {_or_dash(row.pid):>7} {_or_dash(row.uptime_s):>7} {_or_dash(row.lag):>7}")
+    for row in rows:
+        if row.why is not None:
+            say(f"{row.role}: {row.why}")
     if not all(row.state == "running" for row in rows):
         raise typer.Exit(1)
 

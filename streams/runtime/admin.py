@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
+from faust.types import TP
 
 
 class TopicFacts(NamedTuple):
@@ -29,9 +30,7 @@ class Cluster:
 
     async def describe(self, names: Collection[str]) -> dict[str, TopicFacts]:
         """Return the facts of those topics that exist; raises KafkaException where the cluster cannot be asked."""
-        if self._client is None:
-            self._client = AdminClient({"bootstrap.servers": self._bootstrap_servers, "log_level": 0})
-        asked: dict[str, Future[Any]] = self._client.describe_topics(
+        asked: dict[str, Future[Any]] = self._asked().describe_topics(
             TopicCollection(sorted(names)), request_timeout=self._timeout
         )
         answers = await asyncio.gather(*map(asyncio.wrap_future, asked.values()), return_exceptions=True)
@@ -43,6 +42,18 @@ class Cluster:
                 raise answer
             facts[name] = TopicFacts(str(answer.topic_id), len(answer.partitions))
         return facts
+
+    async def committed(self, group: str, tp: TP) -> int | None:
+        """Return the offset that a consumer group has committed of a partition; None where it committed none."""
+        wanted = ConsumerGroupTopicPartitions(group, [TopicPartition(*tp)])
+        asked = self._asked().list_consumer_group_offsets([wanted], request_timeout=self._timeout)
+        [found] = (await asyncio.wrap_future(asked[group])).topic_partitions
+        return found.offset if found.offset >= 0 else None
+
+    def _asked(self) -> AdminClient:
+        if self._client is None:
+            self._client = AdminClient({"bootstrap.servers": self._bootstrap_servers, "log_level": 0})
+        return self._client
 
 
 def _is_missing(error: BaseException) -> bool:

@@ -13,6 +13,7 @@ from faust.types import TP
 from streams.runtime import admission
 from streams.runtime.admin import Cluster
 from streams.runtime.garbage import Collector
+from streams.runtime.limit import allowance_group
 from streams.runtime.quiet import FAUST_LOG
 from streams.runtime.stop import refuse, stop_process
 from streams.runtime.table import ChunkTable
@@ -83,6 +84,14 @@ class ChunkApp(faust.App):
         twice = {source for source in folded if folded.count(source) > 1}
         if twice:
             refuse(f"{sorted(twice)} would be folded into two tables of {self.conf.id}: name the sources of each table")
+
+    async def refusals_allowed(self, tp: TP) -> int:
+        """Return the offset before which an operator lets any number of records be refused; 0 where nobody said so."""
+        try:
+            return await self.cluster.committed(allowance_group(self.conf.id), tp) or 0
+        except KafkaException as error:
+            log.warning("Kafka at %s does not say what refusals are allowed: %s", self.kafka, error.args[0].str())
+            return 0
 
     # -- admission
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from schemas.positions import Position, beyond, decode_position, encode_position, is_position, version_of
-from streams.state import Counts, Pairs, PartitionState, Records
+from streams.runtime.limit import Limit, Tally, tallied
+from streams.state import Counts, Guarded, Pairs, PartitionState, Records
 
 
 class BrokenFold(Exception):
@@ -26,7 +27,9 @@ class Flush(NamedTuple):
 class OwnedPartition:
     """Everything that a worker knows about one partition while it owns it. Not shared between threads."""
 
-    def __init__(self, number: int, changelog: str, generation: int, state: PartitionState) -> None:
+    def __init__(
+        self, number: int, changelog: str, generation: int, state: PartitionState, limit: Limit | None = None
+    ) -> None:
         self.number = number
         self.state = state
         self.positions: dict[str, Position] = {}
@@ -37,9 +40,15 @@ class OwnedPartition:
         """Restored completely and admitted; set once per assignment."""
         self.waiting: list[Callable[[], object]] = []
         """Acknowledgements of chunks that are folded and not yet handed to a transaction."""
+        self.allowed: dict[str, int] = {}
+        """Source topic → offset before which an operator lets any number of records be refused."""
         self._changelog = changelog
         self._generation = generation
         self._moved: set[str] = set()
+        self._limit = limit
+        self._tally = Tally()
+        if limit is not None and isinstance(state, Guarded):
+            state.guard = self._guard
 
     # -- recovery
 
@@ -77,10 +86,11 @@ class OwnedPartition:
         self.positions[topic] = Position(self._generation, self.flush_number, topic_id, start)
 
     def fold(self, records: Records, next_offset: int) -> None:
-        """Fold records and move the watermark; raises what the state raises, having changed nothing."""
+        """Fold records and move the watermark; raises TooManyRefused or as the state does, having changed nothing."""
         received = len(records.offsets)
-        counts = self.state.fold(records) if received else Counts()
         old = self.positions[records.topic]
+        self._tally = Tally(old.recent, old.recent_rejected, old.rejected_run)
+        counts = self.state.fold(records) if received else Counts()
         if sum(counts) != received or next_offset < old.next_offset:
             raise BrokenFold(
                 f"{received} records up to offset {next_offset - 1} were folded onto {old.next_offset}, and the fold "
@@ -94,8 +104,17 @@ class OwnedPartition:
             duplicate=old.duplicate + counts.duplicate,
             superseded=old.superseded + counts.superseded,
             rejected=old.rejected + counts.rejected,
+            recent=self._tally.recent,
+            recent_rejected=self._tally.rejected,
+            rejected_run=self._tally.run,
         )
         self._moved.add(records.topic)
+
+    def _guard(self, records: Records, refused: Pairs) -> None:
+        """Called by the state between judging and applying."""
+        assert self._limit is not None
+        allowed = self.allowed.get(records.topic, 0)
+        self._tally = tallied(self._limit, self._tally, records, refused, allowed)
 
     # -- flushing
 

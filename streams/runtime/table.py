@@ -14,10 +14,11 @@ from faust.types import TP
 from streams.runtime.fence import Fence
 from streams.runtime.flush import Flusher
 from streams.runtime.garbage import Collector
+from streams.runtime.limit import Limit, TooManyRefused
 from streams.runtime.partition import BrokenFold, OwnedPartition
 from streams.runtime.producer import FencedProducer
 from streams.runtime.quiet import FAUST_LOG
-from streams.runtime.stop import stop_process
+from streams.runtime.stop import refuse, stop_process
 from streams.runtime.store import ChunkStore
 from streams.runtime.transport.chunk import Chunk, ChunkSchema
 from streams.runtime.tuning import Tuning
@@ -73,7 +74,9 @@ class ChunkTable(faust.Table[Any, Any]):
 
     def new_partition(self, number: int) -> OwnedPartition:
         """Make an empty partition."""
-        return OwnedPartition(number, self.changelog_topic_name, self.app.generation, self._state_factory(number))
+        limit = Limit(self.tuning.rejects_share, self.tuning.rejects_run)
+        state = self._state_factory(number)
+        return OwnedPartition(number, self.changelog_topic_name, self.app.generation, state, limit)
 
     async def take(self, numbers: set[int]) -> None:
         """Become the only writer of these partitions. What memory holds of them must be what was committed."""
@@ -176,17 +179,28 @@ class ChunkTable(faust.Table[Any, Any]):
         return bisect_left(chunk.offsets, watermark)
 
     async def _fold_slice(self, partition: OwnedPartition, records: Records, next_offset: int, chunk: Chunk) -> None:
-        pause = self.tuning.retry_pause_s
-        for attempt in range(1, self.tuning.attempts + 1):
+        pause, attempt = self.tuning.retry_pause_s, 1
+        while True:
             try:
                 return partition.fold(records, next_offset)
+            except TooManyRefused as why:
+                await self._must_be_allowed(partition, records, why)
             except Exception as error:
                 where = f"{self.name} cannot fold {chunk!r}"
                 if attempt == self.tuning.attempts or isinstance(error, BrokenFold):
                     stop_process(f"{where}, at attempt {attempt}: {error!r}", error)
                 log.warning("%s (attempt %d, again in %.1f s): %r", where, attempt, pause, error)
                 await asyncio.sleep(pause)
-                pause *= 2
+                pause, attempt = pause * 2, attempt + 1
+
+    async def _must_be_allowed(self, partition: OwnedPartition, records: Records, why: TooManyRefused) -> None:
+        """Return if an operator lets more be refused than when it was last asked; else end the process."""
+        before = partition.allowed.get(records.topic, 0)
+        allowed = await self.app.refusals_allowed(TP(records.topic, partition.number))
+        if allowed <= before:
+            refuse(str(why))
+        log.warning("%s/%d: refusals before offset %d are allowed", records.topic, partition.number, allowed)
+        partition.allowed[records.topic] = allowed
 
     def _on_commit(self, partition: OwnedPartition) -> None:
         self.collector.after_flush(idle=not any(flusher.uncommitted for flusher in self._flushers.values()))

@@ -25,6 +25,10 @@ class Tuning:
     """A transaction that takes longer ends the process."""
     compression: str | None = None
     """Of the written batches: None, gzip, snappy, lz4 or zstd."""
+    rejects_share: float = 0.5
+    """A worker stops when more than this of the last 10,000 or so events of a source partition were refused."""
+    rejects_run: int = 1_000
+    """It stops too when so many in a row were refused; 0: never for that."""
     attempts: int = 5
     retry_pause_s: float = 0.2
     """First pause before a failed fold is tried again; doubles each time."""
