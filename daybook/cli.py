@@ -1,6 +1,7 @@
 """The command line: which commands there are, and how each of them ends.
 
 exit code   0 it worked · 1 it did not, one line on stderr says why · 2 it was asked for in the wrong way · 130 Ctrl-C
+            workers also: 70 stopped to stay exact, start it again · 78 refused, do what the line says first
 stdout      for programs: whole lines, no colour, never wrapped. stderr: for people. DAYBOOK_DEBUG=1 shows stack traces
 """
 
@@ -100,7 +101,7 @@ def run(arguments: list[str]) -> int:
             say(f"daybook: {why}")
             return why.exit_code
         say(f"daybook: {_told(why)}")
-        return 1
+        return int(getattr(why, "exit_code", 1))
 
 
 def _told(why: Exception) -> str:

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable
 
 import sinks
+from daybook.kafka import TIMEOUT_S as kafka_timeout_s
 from daybook.settings import Settings
 from daybook.waiting import Group
 
@@ -30,9 +31,13 @@ def run(settings: Settings, role: str, ready: Callable[[], None]) -> None:
 
 async def _run(settings: Settings, role: str, ready: Callable[[], None]) -> None:
     from sinks.runner import run_sink
+    from streams.runtime.admin import Cluster
 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    sink = sinks.build(role, settings.address(role))
-    await run_sink(sink, settings.address("kafka"), stop=stop, instance_id=settings.name_of(role), on_ready=ready)
+    sink, kafka = sinks.build(role, settings.address(role)), settings.address("kafka")
+    cluster = Cluster(kafka, kafka_timeout_s)
+    await run_sink(
+        sink, kafka, stop=stop, instance_id=settings.name_of(role), identify=cluster.topic_ids, on_ready=ready
+    )

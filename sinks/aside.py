@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sinks.base import Refused, Sink, Stop
+from sinks.base import Refusal, Refused, Sink
 from sinks.batch import Batch
 
 MOST_SHARE, SOME, RECENT = 0.1, 10, 10_000
@@ -17,10 +17,10 @@ class Limit:
         self._rows = self._refused = 0.0
 
     def count(self, rows: int, refused: int) -> None:
-        """Raises Stop when of the last 10,000 or so rows more than a tenth, and more than ten, were set aside."""
+        """Raises Refusal when of the last 10,000 or so rows more than a tenth, and more than ten, were set aside."""
         self._rows, self._refused = self._rows + rows, self._refused + refused
         if self._refused > max(SOME, self._rows * MOST_SHARE):
-            raise Stop(
+            raise Refusal(
                 f"{self._refused:.0f} of the last {self._rows:.0f} rows were refused: that is no fault of the rows."
                 " Nothing of the last batch is committed; the log names each row and the reason"
             )

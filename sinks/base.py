@@ -16,6 +16,7 @@ class SinkError(Exception):
     ├── Refused    the store will never take this data: set the row aside loudly, write the others
     ├── Behind     the store has lost what it held: read again, from where `resume` says
     └── Stop       it can never work, or going on would lose data: end the process with this line
+        └── Refusal    starting again changes nothing until somebody does what the line says
     """
 
 
@@ -33,6 +34,14 @@ class Behind(SinkError):
 
 class Stop(SinkError):
     """End the process with this one line."""
+
+    exit_code = 1
+
+
+class Refusal(Stop):
+    """End the process; whoever supervises it must not start it again (EX_CONFIG, as the streams' workers say it)."""
+
+    exit_code = 78
 
 
 class Sink(Protocol):

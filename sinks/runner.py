@@ -22,7 +22,7 @@ from sinks.batch import name_of
 from sinks.filing import Filing
 from sinks.intake import Taken, take
 from sinks.patience import Patience
-from sinks.source import Moved, Source
+from sinks.source import Identify, Moved, Source, nobody_knows
 from sinks.tally import Tally
 
 log = logging.getLogger(__name__)
@@ -50,15 +50,18 @@ async def run_sink(
     stop: asyncio.Event,
     group: str | None = None,
     instance_id: str | None = None,
+    identify: Identify = nobody_knows,
     on_ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Keep the store up to date until `stop` is set; then finish the batch, commit and leave the group.
 
     `kafka`: host:port. `on_ready` is called once, when partitions are assigned and reading begins. `instance_id` makes
-    it a static member of the group. Raises Stop with one line when going on would lose data or can never work, and
-    when the store cannot be reached for a minute at the start; later it waits for the store without end.
+    it a static member of the group. `identify` tells topics' ids, by which one that was made again is refused.
+
+    Raises Stop with one line when going on would lose data or can never work (Refusal: for a person to mend), and when
+    the store cannot be reached for a minute at the start; later it waits for the store without end.
     """
-    source = Source(kafka, group or group_of(sink.role), sink.role, sink.topics, instance_id)
+    source = Source(kafka, group or group_of(sink.role), sink.role, sink.topics, instance_id, identify)
     filing = Filing(kafka)
     loop = _Loop(sink, source, filing, stop)
     try:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
-from sinks.base import Stop
+from sinks.base import Refusal, Stop
 from sinks.batch import Place
-from sinks.start import start
+from sinks.start import Committed, same_topic, start
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +24,21 @@ _TIMEOUT_S = 30.0
 
 Fetched = Mapping[TopicPartition, list[Any]]
 Resume = Callable[[Mapping[Place, int]], Awaitable[Mapping[Place, int] | None]]
+Identify = Callable[[Collection[str]], Awaitable[Mapping[str, str]]]
+"""Topics → Kafka's id of each; aiokafka cannot ask for it. Raises OSError or TimeoutError if Kafka does not answer."""
+
+
+async def nobody_knows(topics: Collection[str]) -> Mapping[str, str]:
+    """No ids: what a topic that was made again looks like by its offsets is still noticed."""
+    return {}
+
+
+_BESIDE = "topic id "
+"""What a commit says beside the offset; tools that move offsets by hand write something else, or nothing."""
+
+
+def _id_in(metadata: str | None) -> str:
+    return metadata.removeprefix(_BESIDE) if metadata and metadata.startswith(_BESIDE) else ""
 
 
 class Moved(Exception):
@@ -48,8 +63,18 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
 class Source:
     """The topics of one sink, read committed."""
 
-    def __init__(self, kafka: str, group: str, role: str, topics: Iterable[str], instance_id: str | None) -> None:
+    def __init__(
+        self,
+        kafka: str,
+        group: str,
+        role: str,
+        topics: Iterable[str],
+        instance_id: str | None,
+        identify: Identify = nobody_knows,
+    ) -> None:
         """`instance_id` makes it a static member: a restart within the session timeout moves no partitions."""
+        self._identify = identify
+        self._topic_ids: dict[str, str] = {}
         self._kafka, self._role, self._topics = kafka, role, tuple(topics)
         self._listener = _Listener()
         self._settled = -1
@@ -89,7 +114,7 @@ class Source:
         except (KafkaError, OSError) as why:
             raise Stop(f"Kafka at {self._kafka} cannot be reached: {why}") from why
         if missing := sorted(set(self._topics) - known):
-            raise Stop(f"Kafka at {self._kafka} has no topic {missing[0]}: run daybook migrate")
+            raise Refusal(f"Kafka at {self._kafka} has no topic {missing[0]}: run daybook migrate")
         self._consumer.subscribe(self._topics, listener=self._listener)
 
     async def close(self) -> None:
@@ -99,32 +124,41 @@ class Source:
     async def settle(self, resume: Resume) -> None:
         """Begin anew with what is assigned now: every partition is set to where group and store left it.
 
-        If Kafka does not answer, nothing is settled and `fetch` raises Moved again. Raises Stop as `sinks.start` says.
+        If Kafka does not answer, nothing is settled and `fetch` raises Moved again. Raises Refusal as
+        `sinks.start` says.
         """
         self._settled, self.reached, self._committed = -1, {}, {}
         number, tps = self._listener.number, sorted(self._consumer.assignment())
         try:
             async with asyncio.timeout(_TIMEOUT_S):
-                committed = dict(zip(tps, await asyncio.gather(*map(self._consumer.committed, tps)), strict=True))
+                if tps:
+                    for topic, now in (await self._identify({tp.topic for tp in tps})).items():
+                        # The broker forgets what was committed on a topic that is deleted; we do not.
+                        same_topic(topic, self._topic_ids.setdefault(topic, now), now)
+                committed = await self._committed_by_group(tps)
                 begin = await self._consumer.beginning_offsets(tps) if tps else {}
                 end = await self._consumer.end_offsets(tps) if tps else {}
-            wishes = await resume({(tp.topic, tp.partition): at or 0 for tp, at in committed.items()})
+            wishes = await resume({tuple(tp): at.offset if at else 0 for tp, at in committed.items()})
             if wishes is None:
                 return
             for tp in tps:
                 wish = wishes.get((tp.topic, tp.partition))
-                first = start(*tp, committed=committed[tp], resume=wish, begin=begin[tp], end=end[tp])
-                if first.lost:
-                    log.error("%s: %s/%d: Kafka expired %d records unread", self._role, *tp, first.lost)
-                self._consumer.seek(tp, first.offset)
-                self.reached[tp.topic, tp.partition] = first.offset
-                if committed[tp] is not None:
-                    self._committed[tp] = committed[tp]
-        except (IllegalStateError, KafkaError, TimeoutError) as why:
+                known, topic_id = committed.get(tp), self._topic_ids.get(tp.topic, "")
+                first = start(*tp, committed=known, resume=wish, begin=begin[tp], end=end[tp], topic_id=topic_id)
+                self._consumer.seek(tp, first)
+                self.reached[tp.topic, tp.partition] = first
+                if known is not None and known.topic_id == topic_id:
+                    self._committed[tp] = known.offset
+        except (IllegalStateError, KafkaError, TimeoutError, OSError) as why:
             log.warning("%s: partitions are not settled yet: %s", self._role, why or type(why).__name__)
             await asyncio.sleep(0.1)
             return
         self._settled = number
+
+    async def _committed_by_group(self, tps: list[TopicPartition]) -> dict[TopicPartition, Committed]:
+        # `committed()` would ask for one partition at a time, and leave out what was committed beside the offset.
+        found = await self._consumer._coordinator.fetch_committed_offsets(tps)
+        return {tp: Committed(at.offset, _id_in(at.metadata)) for tp, at in found.items() if at.offset >= 0}
 
     async def fetch(self, timeout_s: float, most: int) -> Fetched:
         """At most so many records; waits for the first. Empty after the timeout, or a little later.
@@ -161,7 +195,9 @@ class Source:
             return
         try:
             async with asyncio.timeout(_TIMEOUT_S):
-                await self._consumer.commit(moved)
+                await self._consumer.commit(
+                    {tp: (at, _BESIDE + self._topic_ids.get(tp.topic, "")) for tp, at in moved.items()}
+                )
         except IllegalStateError as why:
             raise Moved from why
         except (KafkaError, TimeoutError) as why:

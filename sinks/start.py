@@ -1,36 +1,67 @@
-"""Where reading of a partition begins. Pure: from what the group committed, what the store holds and what Kafka has."""
+"""Where reading of a partition begins, or why it must not (DESIGN §8 rule 15). Pure: from what the group committed,
+what the store holds and what Kafka has.
+
+A commit carries the topic's id beside the offset, so both are known or neither.
+"""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from sinks.base import Stop
+from sinks.base import Refusal
+
+WAY_OUT = "To build the stores again from what is there: daybook rebuild"
 
 
-class Start(NamedTuple):
-    """The offset to begin with, and how many records Kafka has thrown away before they were stored."""
+class Committed(NamedTuple):
+    """What the group committed of one partition; no id where the commit was made by who did not know it."""
 
     offset: int
-    lost: int = 0
+    topic_id: str = ""
 
 
-def start(topic: str, partition: int, *, committed: int | None, resume: int | None, begin: int, end: int) -> Start:
-    """`committed`, `resume`: the group's offset and the store's own wish, where there are any.
+def same_topic(topic: str, was: str, now: str) -> None:
+    """Raises Refusal if both ids are known and differ."""
+    if was and now and was != now:
+        raise Refusal(
+            f"the topic {topic} was deleted and made again (its id was {was} and is {now}): this sink has read the old "
+            f"one. {WAY_OUT}"
+        )
 
-    Raises Stop if the group stands beyond the end: the topic was deleted and made again, and its rows would be taken
-    for older than what is stored (DESIGN §8 rule 15).
 
-    >>> start("daily", 0, committed=7, resume=7, begin=0, end=9)
-    Start(offset=7, lost=0)
-    >>> start("meals", 0, committed=2, resume=2, begin=5, end=9)
-    Start(offset=5, lost=3)
+def start(
+    topic: str,
+    partition: int,
+    *,
+    committed: Committed | None,
+    resume: int | None,
+    begin: int,
+    end: int,
+    topic_id: str = "",
+) -> int:
+    """The offset to begin with. `resume`: the store's own wish; `topic_id`: the topic's now, empty if nobody asked.
+
+    Raises Refusal if the topic was deleted and made again, or ends before what was read, or starts behind it: its rows
+    would be taken for older than what is stored, or would be missing for good without anybody noticing.
+
+    >>> start("daily", 0, committed=Committed(7, "a"), resume=7, begin=0, end=9, topic_id="a")
+    7
+    >>> start("daily", 0, committed=Committed(7, "a"), resume=0, begin=2, end=9, topic_id="a")
+    2
     """
     if committed is None:
-        return Start(begin)
-    if committed > end:
-        raise Stop(
-            f"{topic}/{partition} ends at {end}, but this sink has read up to {committed}: the topic was deleted and"
-            " made again. Rebuild into a new generation, or delete the consumer group if the stores are empty too"
+        return begin
+    here, at = f"{topic}/{partition}", committed.offset
+    same_topic(topic, committed.topic_id, topic_id)
+    if at > end:
+        raise Refusal(
+            f"{here} ends at {end}, but this sink has read up to {at}: the topic was truncated, or deleted and made "
+            f"again. {WAY_OUT}"
         )
-    wanted = committed if resume is None else min(resume, committed)
-    return Start(max(wanted, begin), max(0, begin - committed))
+    if begin > at:
+        raise Refusal(
+            f"{here} now starts at offset {begin} and this sink has stored up to {at}: {begin - at} offsets were "
+            f"deleted before they were stored; restore them, and lengthen the topic's retention. {WAY_OUT}"
+        )
+    wanted = at if resume is None else min(resume, at)
+    return max(wanted, begin)

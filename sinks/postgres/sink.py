@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 from schemas import tables, topics
 from schemas.rows import DailyRow
 from sinks.address import shown
-from sinks.base import Retry, Stop
+from sinks.base import Refusal, Retry
 from sinks.batch import Batch, Place
 from sinks.chunking import newest_daily, once
 from sinks.postgres import encode
@@ -56,7 +56,7 @@ class PostgresSink:
                 ([t.postgres for t in self.tables],),
             )
             if (first := await missing.fetchone()) is not None:
-                raise Stop(f"{self._where} has no table {first[0]}: run daybook migrate")
+                raise Refusal(f"{self._where} has no table {first[0]}: run daybook migrate")
         except psycopg.Error as why:
             raise judge(why, self._where) from why
 

@@ -14,7 +14,7 @@ from redis.exceptions import NoScriptError, RedisError
 from schemas import tables, topics
 from schemas.rows import DailyRow
 from sinks.address import shown
-from sinks.base import Behind, Stop
+from sinks.base import Behind, Refusal, Stop
 from sinks.batch import Batch, Place
 from sinks.chunking import newest_daily
 from sinks.days import day_of
@@ -49,7 +49,7 @@ class RedisSink:
         memory = await self._do(self._redis.info("memory"))
         policy = memory.get("maxmemory_policy")
         if policy != "noeviction":
-            raise Stop(
+            raise Refusal(
                 f"{self._where} may throw rows away (maxmemory-policy {policy}): set it to noeviction, and maxmemory to"
                 " what the rows need"
             )

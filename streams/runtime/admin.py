@@ -55,6 +55,13 @@ class Cluster:
             self._client = AdminClient({"bootstrap.servers": self._bootstrap_servers, "log_level": 0})
         return self._client
 
+    async def topic_ids(self, names: Collection[str]) -> dict[str, str]:
+        """Return the ids of those topics that exist; raises OSError where the cluster cannot be asked."""
+        try:
+            return {name: facts.topic_id for name, facts in (await self.describe(names)).items()}
+        except KafkaException as error:
+            raise OSError(f"Kafka at {self._bootstrap_servers} does not answer: {error.args[0].str()}") from error
+
 
 def _is_missing(error: BaseException) -> bool:
     return isinstance(error, KafkaException) and error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer, TopicPartition
 from conftest import RunningStack
+from msgspec.structs import replace
 from runtime_rig import Job
 
 from schemas.positions import Position, encode_position
@@ -153,6 +154,17 @@ def test_a_source_that_lost_unfolded_records_is_refused(new_job: NewJob) -> None
     [future] = job.admin.delete_records([TopicPartition(job.sources[0], 0, 3_050)]).values()
     future.result(10)
     assert_refuses(job, "50 offsets were deleted before they were folded")
+
+
+def test_a_position_beyond_the_end_of_its_source_is_refused(new_job: NewJob) -> None:
+    job = new_job(partitions=1)
+    fold_some(job)
+    [position] = job.came().positions.values()
+    producer = Producer({"bootstrap.servers": job.kafka})
+    key, value = encode_position(job.sources[0], replace(position, next_offset=position.next_offset + 10))
+    producer.produce(job.changelog, value, key=key, partition=0)
+    producer.flush(10)
+    assert_refuses(job, "the broker lost events that the state contains")
 
 
 @pytest.mark.parametrize(

@@ -23,13 +23,13 @@ from schemas.positions import Position, encode_position
 from schemas.refusal import WRONG_KEY
 from schemas.rows import DailyRow, RejectedRow, encode_row
 from sinks import aside, chunking, garbage
-from sinks.base import Refused, Retry, Sink, Stop
+from sinks.base import Refusal, Refused, Retry, Sink, Stop
 from sinks.batch import Batch, EntityRow, PositionRow
 from sinks.intake import Taken, take
 from sinks.memory import MemorySink
 from sinks.migrate import Migration, MigrationError, migrations, pending, statements
 from sinks.patience import LONGEST_S, Patience, delays
-from sinks.start import Start, start
+from sinks.start import Committed, start
 
 MODULES = [m.name for m in pkgutil.walk_packages(sinks.__path__, "sinks.")]
 rows = st.lists(
@@ -177,16 +177,23 @@ async def test_patience_ends_when_told_to_stop() -> None:
 
 def test_reading_starts_at_the_lower_of_what_group_and_store_say() -> None:
     place = {"topic": "daily", "partition": 0, "begin": 0, "end": 100}
-    assert start(**place, committed=None, resume=0) == Start(0)
-    assert start(**place, committed=60, resume=60) == Start(60)
-    assert start(**place, committed=60, resume=0) == Start(0)
-    assert start(**{**place, "begin": 70}, committed=60, resume=60) == Start(70, lost=10)
-    assert start(**{**place, "begin": 50}, committed=60, resume=0) == Start(50)
+    at = Committed(60, "a")
+    assert start(**place, committed=None, resume=0) == 0
+    assert start(**place, committed=at, resume=60) == 60
+    assert start(**place, committed=at, resume=0) == 0
+    assert start(**place, committed=at, resume=60, topic_id="a") == 60
+    assert start(**place, committed=Committed(60), resume=60, topic_id="a") == 60, "who committed did not know the id"
+    assert start(**{**place, "begin": 50}, committed=at, resume=0) == 50
 
 
-def test_a_topic_that_was_made_again_stops_the_sink() -> None:
-    with pytest.raises(Stop, match="daily/3 ends at 5, but this sink has read up to 60"):
-        start("daily", 3, committed=60, resume=60, begin=0, end=5)
+def test_a_sink_refuses_a_topic_that_does_not_hold_what_it_stands_on() -> None:
+    at = Committed(60, "a")
+    with pytest.raises(Refusal, match=r"daily/3 ends at 5, but this sink has read up to 60"):
+        start("daily", 3, committed=at, resume=60, begin=0, end=5, topic_id="a")
+    with pytest.raises(Refusal, match=r"daily was deleted and made again .its id was a and is b\):"):
+        start("daily", 3, committed=at, resume=60, begin=0, end=100, topic_id="b")
+    with pytest.raises(Refusal, match=r"meals/3 now starts at offset 70 .* up to 60: 10 offsets were deleted"):
+        start("meals", 3, committed=at, resume=60, begin=70, end=100, topic_id="a")
 
 
 @dataclass
