@@ -14,7 +14,7 @@ help:  ## list the targets
 setup: $(READY)  ## make .venv and fetch Kafka's jars, no more
 	@$(BIN)/python -m stack
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt streams/daily/native.pyx
 	@found=; for python in $(PYTHON) python3.13 python3.12 python3.11 python3 python; do \
 	  if "$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' >/dev/null 2>&1; \
 	  then found=$$python; break; fi; done; \
@@ -41,4 +41,4 @@ bench-daily: setup  ## one core, 1,000,000 meals: events a second of the daily s
 	@$(BIN)/python -m bench.daily
 
 clean:  ## remove .venv and caches; data folders stay
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info streams/daily/native.c streams/daily/native.*.so

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from schemas.topics import DAILY, DAILY_APP, DAILY_INPUTS, GENERATION, LEDGER, REJECTED
 from streams.daily.core import Ledger
+from streams.daily.reading import native_reader
 from streams.runtime import ChunkApp, chunked_topic, chunks, fold_table, make_app
 
+log = logging.getLogger(__name__)
 TABLE = "ledger"
 assert f"{DAILY_APP}-{TABLE}-changelog" == LEDGER.name, "schemas/topics.py names the changelog that Faust would"
 
@@ -18,6 +21,8 @@ def build(kafka: str, *, partitions: int, worker_name: str | None = None, **sett
     `kafka`: host:port. `partitions`: of every user-keyed topic. `worker_name`: stable name, for static membership.
     `settings`: Faust's or the runtime's own (streams/runtime/tuning.py).
     """
+    reader = "the compiled reader" if native_reader("meals") else "Python: the compiled reader was not built"
+    log.info("meals are read by %s", reader)
     app = make_app(DAILY_APP, kafka, generation=GENERATION, worker_name=worker_name, **settings)
     topic = chunked_topic(app, *(source.name for source in DAILY_INPUTS))
     ledger = fold_table(app, TABLE, partitions, Ledger, outputs=[DAILY.name, REJECTED.name])

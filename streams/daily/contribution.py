@@ -18,9 +18,9 @@ from schemas.structs import STRUCT_OF
 from streams.daily.cells import ACTIVITY, MEAL, MEASURED, SHIFTS, SIZES, SLEEP, WATER, WORKOUT
 
 _MEAL = LIMITS["meal.logged"]
-_NUTRIENTS = ("energy_kcal", "protein_g", "carbs_g", "fat_g", "fibre_g")
-_ENERGY_MAX = _MEAL["items[].energy_kcal"] * 1000
-_GRAMS_MAX = min(_MEAL[f"items[].{nutrient}"] for nutrient in _NUTRIENTS[1:]) * 1000
+NUTRIENTS = ("energy_kcal", "protein_g", "carbs_g", "fat_g", "fibre_g")
+ENERGY_MAX = _MEAL["items[].energy_kcal"] * 1000
+GRAMS_MAX = min(_MEAL[f"items[].{nutrient}"] for nutrient in NUTRIENTS[1:]) * 1000
 _HALF_EVEN = 6755399441055744.0
 """1.5 × 2**52: adding it to a float below 2**51 leaves no room for a fraction, so adding and taking it away rounds half
 to even, as round() does, for a third of its price. A whole number of base units stays exact in a float up to 2**53."""
@@ -51,8 +51,8 @@ def meal(data: Any) -> Contribution:
         if (v := item.fibre_g) is not None:
             fibre += v * 1000.0 + _HALF_EVEN - _HALF_EVEN
             n_fibre = 1
-    if energy > _ENERGY_MAX or protein > _GRAMS_MAX or carbs > _GRAMS_MAX or fat > _GRAMS_MAX or fibre > _GRAMS_MAX:
-        sums = [_plausible_sum(data.items, nutrient) for nutrient in _NUTRIENTS]
+    if energy > ENERGY_MAX or protein > GRAMS_MAX or carbs > GRAMS_MAX or fat > GRAMS_MAX or fibre > GRAMS_MAX:
+        sums = [_plausible_sum(data.items, nutrient) for nutrient in NUTRIENTS]
         energy, protein, carbs, fat, fibre = [v or 0 for v in sums]
         n_energy, n_protein, n_carbs, n_fat, n_fibre = [v is not None for v in sums]
     portion = data.portion

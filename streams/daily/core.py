@@ -29,6 +29,7 @@ from streams.daily.cells import SHIFTS, Cell, amount_of, cells_of, platform_of, 
 from streams.daily.contribution import FOLDS
 from streams.daily.days import Profiles, day_of, profiles_of
 from streams.daily.hints import take_hints
+from streams.daily.reading import native_reader
 from streams.state import Counts, Drained, Guard, Pairs, Records
 
 _PROFILE = KIND_OF_TYPE["profile.updated"].code
@@ -59,12 +60,25 @@ def judge(records: Records) -> tuple[list[Decided], Pairs]:
 
     Returns what was accepted, decided, and the rows that say what was refused.
     """
+    times = judged_by(records.offsets, records.timestamps, records.headers)
+    native = native_reader(records.topic)
+    if native is None:
+        return _judge(records, times, range(len(records.values)))
+    decided, left = native.read(records.values, times, records.keys)
+    if not left:
+        return decided, []
+    late, refused = _judge(records, times, left)
+    return [one for one in decided if one is not None] + late, refused
+
+
+def _judge(records: Records, times: Sequence[int], which: Sequence[int]) -> tuple[list[Decided], Pairs]:
+    """`judge` for some of the records, in Python."""
     decided: list[Decided] = []
     refused: Pairs = []
     accept = decided.append
-    times = judged_by(records.offsets, records.timestamps, records.headers)
-    judged = chunk_reader(records.topic)(records.values, times)
-    for i, (got, key) in enumerate(zip(judged, records.keys, strict=True)):
+    judged = chunk_reader(records.topic)([records.values[i] for i in which], [times[i] for i in which])
+    for i, got in zip(which, judged, strict=True):
+        key = records.keys[i]
         if type(got) is tuple:
             one = decide(*got)
             if key == one[0].encode():

@@ -1,0 +1,779 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""The hot path of `judge`, compiled: from a meal's JSON bytes to its packed winner, without a Python object in between.
+
+It takes what is good at first sight and answers None to all else (odd escapes, signs, exponents, repeated names, a wrong
+key, whatever breaks a rule): that is asked of the Python path, which alone knows the reasons. So there is one
+definition of what is accepted, and tests/unit/test_native.py holds both to the same answers.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.string cimport memcmp, memcpy, memmove
+
+from hashlib import sha256
+
+from schemas.codec import MAX_AHEAD_MS, MAX_EVENT_BYTES
+from schemas.instants import FIRST_DAY, instant_parts, zone
+from schemas.ledger import NO_OFFSET, pack_place
+from streams.daily.cells import platform_of
+
+cdef extern from "Python.h":
+    object _PyLong_FromByteArray(const unsigned char *data, size_t n, int little_endian, int is_signed)
+
+cdef enum: TEXT = 1, FLOAT, BOOL, LIST, OBJECT
+cdef enum: PLAIN, WIDE, ESCAPED
+cdef enum: NEVER, IF_NULL, IF_FALSE, IF_TRUE, IF_EMPTY
+cdef enum: MAX_FIELDS = 15, MAX_NODES = 64, MAX_ALL_FIELDS = 128, NUTRIENTS = 5, PORTION = -2
+cdef enum: PREFIX = 1024, HEADER = 32, LANES_SIZE = NUTRIENTS * 12 + 4
+cdef enum: SPECVERSION, ID, SOURCE, TYPE, SUBJECT, TIME, DATA, ENTITY, REVISION, TIMEZONE, SENTAT, DATASCHEMA, ATTRIBUTES
+
+cdef struct Node:
+    int kind
+    bint nullable
+    double least
+    double most
+    int child
+    int count
+    int lane
+
+cdef struct Field:
+    const char *name
+    Py_ssize_t name_size
+    const char *packed
+    Py_ssize_t packed_size
+    bint required
+    int omit
+    int node
+
+cdef struct Text:
+    const uint8_t *at
+    Py_ssize_t size
+
+ENVELOPE = (
+    "specversion", "id", "source", "type", "subject", "time", "data", "entity", "revision", "timezone", "sentat",
+    "dataschema",
+)
+cdef double HALF_EVEN = 6755399441055744.0  # see streams/daily/contribution.py
+cdef int64_t FIRST = FIRST_DAY
+cdef int64_t AHEAD = MAX_AHEAD_MS
+cdef Py_ssize_t MAX_BYTES = MAX_EVENT_BYTES
+cdef int OFFSET_OF_Z = NO_OFFSET
+cdef double[23] TENS
+for _power in range(23):
+    TENS[_power] = float(10 ** _power)
+
+
+cdef inline const uint8_t *blank(const uint8_t *p) noexcept:
+    while p[0] == 32 or p[0] == 10 or p[0] == 13 or p[0] == 9:
+        p += 1
+    return p
+
+
+cdef inline bint word(const uint8_t *p, const char *what) noexcept:
+    """Whether this word comes next; never looks beyond the first difference, so never beyond the end."""
+    while what[0] != 0:
+        if p[0] != <uint8_t>what[0]:
+            return False
+        p += 1
+        what += 1
+    return True
+
+
+cdef const uint8_t *text(const uint8_t *p, Text *out, int *form) noexcept:
+    """A JSON string, from its quote on; NULL for what is none. Bytes objects end with 0, which ends it too.
+
+    `form`: PLAIN, or WIDE where a byte is beyond ASCII, or ESCAPED where a backslash is in it (wide or not).
+    """
+    cdef const uint8_t *q
+    cdef uint8_t seen = 0
+    cdef bint escaped = False
+    if p[0] != 34:
+        return NULL
+    q = p + 1
+    while q[0] != 34:
+        if q[0] == 92:
+            escaped = True
+            q += 1
+        if q[0] < 32:
+            return NULL
+        seen |= q[0]
+        q += 1
+    out.at, out.size = p + 1, q - p - 1
+    form[0] = ESCAPED if escaped else WIDE if seen > 127 else PLAIN
+    return q + 1
+
+
+cdef int hexadecimal(const uint8_t *p) noexcept:
+    """Four hexadecimal digits, or -1."""
+    cdef int i, value = 0
+    for i in range(4):
+        if 48 <= p[i] <= 57:
+            value = value * 16 + p[i] - 48
+        elif 65 <= (p[i] & 223) <= 70:
+            value = value * 16 + (p[i] & 223) - 55
+        else:
+            return -1
+    return value
+
+
+cdef bint unescaped(Text t, uint8_t *to, Text *out) noexcept:
+    """Write a text without its escapes to `to`, in UTF-8; False for what is no text or holds U+0000."""
+    cdef const uint8_t *p = t.at
+    cdef const uint8_t *end = t.at + t.size
+    cdef uint8_t *q = to
+    cdef int code, low
+    while p < end:
+        if p[0] != 92:
+            q[0] = p[0]
+            p += 1
+            q += 1
+            continue
+        p += 2
+        code = (p - 1)[0]
+        if code == 98:
+            code = 8
+        elif code == 102:
+            code = 12
+        elif code == 110:
+            code = 10
+        elif code == 114:
+            code = 13
+        elif code == 116:
+            code = 9
+        elif code == 117:
+            code = hexadecimal(p)
+            p += 4
+            if code <= 0:
+                return False
+            if 0xD800 <= code < 0xE000:
+                if code >= 0xDC00 or p[0] != 92 or p[1] != 117:
+                    return False
+                low = hexadecimal(p + 2)
+                if not 0xDC00 <= low < 0xE000:
+                    return False
+                p += 6
+                code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00)
+        elif code != 34 and code != 92 and code != 47:
+            return False
+        if code < 128:
+            q[0] = code
+            q += 1
+        elif code < 0x800:
+            q[0], q[1] = 192 | (code >> 6), 128 | (code & 63)
+            q += 2
+        elif code < 0x10000:
+            q[0], q[1], q[2] = 224 | (code >> 12), 128 | ((code >> 6) & 63), 128 | (code & 63)
+            q += 3
+        else:
+            q[0], q[1] = 240 | (code >> 18), 128 | ((code >> 12) & 63)
+            q[2], q[3] = 128 | ((code >> 6) & 63), 128 | (code & 63)
+            q += 4
+    out.at, out.size = to, q - to
+    return True
+
+
+cdef const uint8_t *number(const uint8_t *p, double *out) noexcept:
+    """A JSON number that is exact in one operation: at most 2**53 with at most 22 decimals (Clinger 1990); else NULL."""
+    cdef uint64_t digits = 0
+    cdef int decimals = 0
+    cdef const uint8_t *first = p
+    if p[0] == 48:
+        p += 1
+    else:
+        while 48 <= p[0] <= 57:
+            digits = digits * 10 + (p[0] - 48)
+            p += 1
+            if p - first > 15:
+                return NULL
+        if p == first:
+            return NULL
+    if p[0] == 46:
+        p += 1
+        first = p
+        while 48 <= p[0] <= 57:
+            if digits > 900719925474098:
+                return NULL
+            digits = digits * 10 + (p[0] - 48)
+            decimals += 1
+            p += 1
+        if p == first or decimals > 22:
+            return NULL
+    if p[0] == 101 or p[0] == 69 or 48 <= p[0] <= 57:
+        return NULL
+    out[0] = <double>digits / TENS[decimals]
+    return p
+
+
+cdef const uint8_t *skip(const uint8_t *p) noexcept:
+    """A value that nobody reads: plain text, a plain number, true, false or null."""
+    cdef Text ignored
+    cdef int form
+    cdef double value
+    if p[0] == 34:
+        p = text(p, &ignored, &form)
+        return p if p != NULL and form == PLAIN else NULL
+    if word(p, b"true") or word(p, b"null"):
+        return p + 4
+    if word(p, b"false"):
+        return p + 5
+    return number(p, &value)
+
+
+cdef const uint8_t *span(const uint8_t *p) noexcept:
+    """Where an object ends, counting braces outside of texts; what is in it is judged later."""
+    cdef int depth = 0
+    while True:
+        if p[0] == 34:
+            p += 1
+            while p[0] != 34:
+                if p[0] == 92:
+                    p += 1
+                if p[0] < 32:
+                    return NULL
+                p += 1
+        elif p[0] == 123:
+            depth += 1
+        elif p[0] == 125:
+            depth -= 1
+            if depth == 0:
+                return p + 1
+        elif p[0] == 0:
+            return NULL
+        p += 1
+
+
+cdef inline int two(const uint8_t *p) noexcept:
+    """Two digits, or -1."""
+    if 48 <= p[0] <= 57 and 48 <= p[1] <= 57:
+        return (p[0] - 48) * 10 + p[1] - 48
+    return -1
+
+
+cdef bint instant(Text t, int64_t *ms, int *offset) noexcept:
+    """schemas.instants.instant_parts for what is plainly right. `offset`: NO_OFFSET for Z."""
+    cdef int century, year, month, day, hour, minute, second, zone_hour, zone_minute, fraction = 0, scale = 100
+    cdef const uint8_t *p = t.at
+    cdef const uint8_t *end = t.at + t.size
+    cdef int64_t days, y, era, of_era, of_year
+    if t.size < 20 or p[4] != 45 or p[7] != 45 or p[10] != 84 or p[13] != 58 or p[16] != 58:
+        return False
+    century, year, month, day = two(p), two(p + 2), two(p + 5), two(p + 8)
+    hour, minute, second = two(p + 11), two(p + 14), two(p + 17)
+    if century < 0 or year < 0 or month < 1 or day < 1 or hour < 0 or minute < 0 or second < 0:
+        return False
+    year += century * 100
+    if year < 1970 or month > 12 or hour > 23 or minute > 59 or second > 59:
+        return False
+    if day > 28 and day > (31 if month in (1, 3, 5, 7, 8, 10, 12) else 30 if month != 2 else
+                           29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28):
+        return False
+    p += 19
+    if p[0] == 46:
+        p += 1
+        if not 48 <= p[0] <= 57:
+            return False
+        while 48 <= p[0] <= 57:
+            fraction += (p[0] - 48) * scale
+            scale //= 10
+            p += 1
+            if end - p < 1:
+                return False
+    if end - p == 1 and p[0] == 90:
+        offset[0] = OFFSET_OF_Z
+        zone_minute = 0
+    elif end - p == 6 and (p[0] == 43 or p[0] == 45) and p[3] == 58:
+        zone_hour, zone_minute = two(p + 1), two(p + 4)
+        if zone_hour < 0 or zone_hour > 23 or zone_minute < 0 or zone_minute > 59:
+            return False
+        zone_minute += zone_hour * 60
+        if p[0] == 45:
+            zone_minute = -zone_minute
+        offset[0] = zone_minute
+    else:
+        return False
+    if end - t.at > 35:  # at most nine decimals
+        return False
+    # days since 1970 of a civil date, years beginning in March (Hinnant, chrono-Compatible Low-Level Date Algorithms)
+    y = year - (month <= 2)
+    era = y // 400
+    of_era = y - era * 400
+    of_year = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1
+    days = era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719468
+    if days < FIRST:
+        return False
+    ms[0] = ((days * 86400 + hour * 3600 + minute * 60 + second) - zone_minute * 60) * 1000 + fraction
+    return True
+
+
+cdef inline uint8_t *pack_text(uint8_t *out, Text t) noexcept:
+    if t.size < 32:
+        out[0] = 160 | <uint8_t>t.size
+        out += 1
+    elif t.size < 256:
+        out[0], out[1] = 217, <uint8_t>t.size
+        out += 2
+    else:
+        out[0], out[1], out[2] = 218, <uint8_t>(t.size >> 8), <uint8_t>(t.size & 255)
+        out += 3
+    memcpy(out, t.at, t.size)
+    return out + t.size
+
+
+cdef inline void big_endian(uint8_t *out, uint64_t value, int size) noexcept:
+    cdef int i
+    for i in range(size):
+        out[i] = (value >> (8 * (size - 1 - i))) & 255
+
+
+cdef inline void little_endian(uint8_t *out, uint64_t value, int size) noexcept:
+    cdef int i
+    for i in range(size):
+        out[i] = (value >> (8 * i)) & 255
+
+
+cdef Py_ssize_t characters(Text t, int form) except -2:
+    """Length in characters, -1 for what is no UTF-8."""
+    if form == PLAIN:
+        return t.size
+    try:
+        return len(PyUnicode_DecodeUTF8(<const char *>t.at, t.size, NULL))
+    except UnicodeDecodeError:
+        return -1
+
+
+cdef class MealReader:
+    """Reads the meals of a chunk; made once per process (it keeps buffers: one thread at a time)."""
+
+    cdef Node[MAX_NODES] nodes
+    cdef Field[MAX_ALL_FIELDS] fields
+    cdef int root
+    cdef object keep, type_name, places
+    cdef bytes letter
+    cdef int code
+    cdef double energy_max, grams_max
+    cdef Text[ATTRIBUTES] names
+    cdef double[ATTRIBUTES] least, most
+    cdef uint8_t *buffer
+    cdef uint8_t *aside
+    cdef uint8_t *out
+    cdef double[NUTRIENTS] sums
+    cdef bint[NUTRIENTS] there
+    cdef double portion
+    cdef Text last_place
+    cdef object last_found
+
+    def __cinit__(self):
+        self.buffer = <uint8_t *>PyMem_Malloc(PREFIX + 3 * MAX_BYTES)
+        self.aside = <uint8_t *>PyMem_Malloc(3 * MAX_BYTES)
+        if self.buffer == NULL or self.aside == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        PyMem_Free(self.buffer)
+        PyMem_Free(self.aside)
+
+    def __init__(self, plan, texts, str type_name, str letter, int code, double energy_max, double grams_max):
+        """`plan`: streams.daily.plan.Plan of the data; `texts`: (shortest, longest) of the envelope's texts by name;
+        `energy_max`, `grams_max`: sums above which the Python path looks at each item, in base units."""
+        if len(plan.nodes) > MAX_NODES or len(plan.fields) > MAX_ALL_FIELDS:
+            raise ValueError("the plan is too large for the native reader")
+        self.keep = plan, tuple(name.encode() for name in ENVELOPE)
+        self.type_name, self.letter, self.code = type_name.encode(), letter.encode(), code
+        self.energy_max, self.grams_max = energy_max, grams_max
+        self.places = {}
+        for i, node in enumerate(plan.nodes):
+            self.nodes[i] = Node(node.kind, node.nullable, node.least, node.most, node.child, node.fields, node.lane)
+        for i, field in enumerate(plan.fields):
+            self.fields[i] = Field(field.name, len(field.name), field.packed_name, len(field.packed_name),
+                                   field.required, field.omit, field.node)
+        self.root = plan.root
+        for i, name in enumerate(self.keep[1]):
+            self.names[i] = Text(<const uint8_t *><const char *>name, len(name))
+            self.least[i], self.most[i] = texts.get(ENVELOPE[i], (0, 0))
+
+    def read(self, values, timestamps, keys):
+        """What `judge` decides about each record (streams.daily.core.Decided), and the indices of those that it must look
+        at itself, which are None."""
+        cdef Py_ssize_t i, n = len(values)
+        cdef list found = [None] * n
+        cdef list left = []
+        for i in range(n):
+            value, key = values[i], keys[i]
+            one = None
+            if type(value) is bytes and type(key) is bytes:
+                one = self.one(<bytes>value, timestamps[i], <bytes>key)
+            if one is None:
+                left.append(i)
+            else:
+                found[i] = one
+        return found, left
+
+    cdef object one(self, bytes raw, int64_t received_ms, bytes key):
+        cdef const uint8_t *p = <const uint8_t *>PyBytes_AS_STRING(raw)
+        cdef const uint8_t *end = p + PyBytes_GET_SIZE(raw)
+        cdef const uint8_t *late = NULL
+        cdef const uint8_t *late_end = NULL
+        cdef Text[ATTRIBUTES] got
+        cdef Text name
+        cdef int form
+        cdef int at, guess = 0, seen = 0, offset, sent_offset, i
+        cdef int64_t ms, sent_ms
+        cdef uint64_t revision = 1
+        cdef Py_ssize_t length
+        if end - p > MAX_BYTES:
+            return None
+        for i in range(ATTRIBUTES):
+            got[i].at = NULL
+        p = blank(p)
+        if p[0] != 123:
+            return None
+        p += 1
+        self.out = self.buffer + PREFIX
+        while True:
+            p = text(blank(p), &name, &form)
+            if p == NULL:
+                return None
+            p = blank(p)
+            if p[0] != 58:
+                return None
+            p = blank(p + 1)
+            at = self.attribute(name, guess)
+            if at < 0:
+                if form != PLAIN:
+                    return None
+                p = skip(p)
+            else:
+                if seen & (1 << at):
+                    return None
+                seen |= 1 << at
+                guess = at + 1
+                if at == DATA:
+                    if seen & (1 << TYPE):
+                        self.reset()
+                        p = self.value(p, &self.nodes[self.root], NEVER)
+                    else:
+                        late = p
+                        late_end = p = span(p)
+                elif at == REVISION:
+                    revision = 0
+                    while 48 <= p[0] <= 57 and revision < 2147483648:
+                        revision = revision * 10 + p[0] - 48
+                        if revision == 0:
+                            return None
+                        p += 1
+                    if not 1 <= revision <= 2147483647 or p[0] == 46 or p[0] == 101 or p[0] == 69:
+                        return None
+                elif p[0] == 110 and at >= ENTITY:
+                    if not word(p, b"null"):
+                        return None
+                    p += 4
+                else:
+                    p = text(p, &got[at], &form)
+                    if p == NULL or form == ESCAPED:
+                        return None
+                    if at == TYPE:
+                        if not same(got[at], <bytes>self.type_name):
+                            return None
+                    elif at == SPECVERSION:
+                        if got[at].size != 3 or memcmp(got[at].at, b"1.0", 3) != 0:
+                            return None
+                    else:
+                        length = characters(got[at], form)
+                        if length < self.least[at] or length > self.most[at]:
+                            return None
+            if p == NULL:
+                return None
+            p = blank(p)
+            if p[0] == 44:
+                p = p + 1
+                continue
+            if p[0] != 125:
+                return None
+            break
+        if blank(p + 1) != end:
+            return None
+        if seen & 127 != 127:  # the required ones, which come first
+            return None
+        if late != NULL:
+            self.reset()
+            if self.value(late, &self.nodes[self.root], NEVER) != late_end:
+                return None
+        if not same(got[SUBJECT], key) or got[SOURCE].size > 600 or got[DATASCHEMA].at != NULL:
+            return None
+        if not instant(got[TIME], &ms, &offset) or ms > received_ms + AHEAD:
+            return None
+        if got[SENTAT].at != NULL and not instant(got[SENTAT], &sent_ms, &sent_offset):
+            return None
+        place = self.place(got[SOURCE], got[TIMEZONE])
+        if place is None:
+            return None
+        return self.decided(got, ms, offset, revision, <tuple>place)
+
+    cdef int attribute(self, Text name, int guess) noexcept:
+        """Which of the envelope's; the one after the last is looked at first. -1: unknown."""
+        cdef int i
+        if guess < ATTRIBUTES and name.size == self.names[guess].size:
+            if memcmp(name.at, self.names[guess].at, name.size) == 0:
+                return guess
+        for i in range(ATTRIBUTES):
+            if name.size == self.names[i].size and memcmp(name.at, self.names[i].at, name.size) == 0:
+                return i
+        return -1
+
+    cdef void reset(self) noexcept:
+        cdef int i
+        for i in range(NUTRIENTS):
+            self.sums[i], self.there[i] = 0.0, False
+        self.portion = 1.0
+
+    cdef const uint8_t *value(self, const uint8_t *p, Node *node, int omit) except? NULL:
+        """Read a value, write it in msgpack at `out`; NULL: not at first sight. What is left out writes nothing."""
+        cdef Text t
+        cdef int form
+        cdef double number_of
+        cdef Py_ssize_t length
+        if p[0] == 110:
+            if not node.nullable or not word(p, b"null"):
+                return NULL
+            if omit != IF_NULL:
+                self.out[0] = 192
+                self.out += 1
+            return p + 4
+        if node.kind == FLOAT:
+            p = number(p, &number_of)
+            if p == NULL or number_of < node.least or number_of > node.most:
+                return NULL
+            if node.lane >= 0:
+                self.sums[node.lane] += number_of * 1000.0 + HALF_EVEN - HALF_EVEN
+                self.there[node.lane] = True
+            elif node.lane == PORTION:
+                self.portion = number_of
+            self.out[0] = 203
+            big_endian(self.out + 1, (<uint64_t *>&number_of)[0], 8)
+            self.out += 9
+            return p
+        if node.kind == TEXT:
+            p = text(p, &t, &form)
+            if p == NULL or form == ESCAPED and not unescaped(t, self.aside, &t):
+                return NULL
+            length = characters(t, form)
+            if length < node.least or length > node.most or t.size > 65535:
+                return NULL
+            self.out = pack_text(self.out, t)
+            return p
+        if node.kind == BOOL:
+            if word(p, b"true"):
+                if omit != IF_TRUE:
+                    self.out[0] = 195
+                    self.out += 1
+                return p + 4
+            if word(p, b"false"):
+                if omit != IF_FALSE:
+                    self.out[0] = 194
+                    self.out += 1
+                return p + 5
+            return NULL
+        if node.kind == LIST:
+            return self.items(p, node, omit)
+        return self.mapping(p, node)
+
+    cdef const uint8_t *items(self, const uint8_t *p, Node *node, int omit) except? NULL:
+        cdef uint8_t *head = self.out
+        cdef int n = 0
+        if p[0] != 91:
+            return NULL
+        p = blank(p + 1)
+        self.out += 3
+        if p[0] != 93:
+            while True:
+                p = self.value(p, &self.nodes[node.child], NEVER)
+                if p == NULL:
+                    return NULL
+                n += 1
+                p = blank(p)
+                if p[0] == 93:
+                    break
+                if p[0] != 44:
+                    return NULL
+                p = blank(p + 1)
+        if n < node.least or n > node.most or n > 65535:
+            return NULL
+        if n == 0 and omit == IF_EMPTY:
+            self.out = head
+        elif n < 16:
+            head[0] = 144 | n
+            memmove(head + 1, head + 3, self.out - head - 3)
+            self.out -= 2
+        else:
+            head[0], head[1], head[2] = 220, n >> 8, n & 255
+        return p + 1
+
+    cdef const uint8_t *mapping(self, const uint8_t *p, Node *node) except? NULL:
+        cdef Field *fields = &self.fields[node.child]
+        cdef Field *field
+        cdef uint8_t *head = self.out
+        cdef uint8_t *before
+        cdef uint8_t *start
+        cdef Text name
+        cdef int form
+        cdef bint in_order = True
+        cdef int i, guess = 0, seen = 0, n = 0, last = -1
+        cdef Py_ssize_t[MAX_FIELDS] from_, size
+        if p[0] != 123:
+            return NULL
+        p = blank(p + 1)
+        self.out += 1
+        if p[0] != 125:
+            while True:
+                p = text(p, &name, &form)
+                if p == NULL:
+                    return NULL
+                p = blank(p)
+                if p[0] != 58:
+                    return NULL
+                p = blank(p + 1)
+                i = guess
+                if not (i < node.count and name.size == fields[i].name_size
+                        and memcmp(name.at, fields[i].name, name.size) == 0):
+                    i = 0
+                    while i < node.count and not (name.size == fields[i].name_size
+                                                  and memcmp(name.at, fields[i].name, name.size) == 0):
+                        i += 1
+                if i == node.count:
+                    if form != PLAIN:
+                        return NULL
+                    p = skip(p)
+                    if p == NULL:
+                        return NULL
+                else:
+                    if seen & (1 << i):
+                        return NULL
+                    seen |= 1 << i
+                    field = &fields[i]
+                    before = self.out
+                    memcpy(self.out, field.packed, field.packed_size)
+                    start = self.out = self.out + field.packed_size
+                    p = self.value(p, &self.nodes[field.node], field.omit)
+                    if p == NULL:
+                        return NULL
+                    if self.out == start:
+                        self.out = before
+                        size[i] = 0
+                    else:
+                        n += 1
+                        from_[i], size[i] = before - head, self.out - before
+                        if i < last:
+                            in_order = False
+                        last = i
+                    guess = i + 1
+                p = blank(p)
+                if p[0] == 125:
+                    break
+                if p[0] != 44:
+                    return NULL
+                p = blank(p + 1)
+        for i in range(node.count):
+            if fields[i].required and not seen & (1 << i):
+                return NULL
+        head[0] = 128 | n
+        if not in_order:
+            start = self.aside
+            for i in range(node.count):
+                if seen & (1 << i) and size[i]:
+                    memcpy(start, head + from_[i], size[i])
+                    start += size[i]
+            memcpy(head + 1, self.aside, start - self.aside)
+        return p + 1
+
+    cdef object place(self, Text source, Text timezone):
+        """(packed place, platform, zone), remembered; None for a zone that does not exist."""
+        cdef Py_ssize_t size = source.size
+        if timezone.at == NULL and self.last_found is not None and size == self.last_place.size:
+            if memcmp(source.at, self.last_place.at, size) == 0:
+                return self.last_found
+        where = source.at[:size] if timezone.at == NULL else source.at[:size] + b"\0" + timezone.at[:timezone.size]
+        found = self.places.get(where)
+        if found is None:
+            name = source.at[:size].decode()
+            zone_name = None if timezone.at == NULL else timezone.at[:timezone.size].decode()
+            if zone_name is not None:
+                try:
+                    zone(zone_name)
+                except ValueError:
+                    return None
+            packed = where, pack_place(name, zone_name), platform_of(name), zone_name
+            found = packed
+            if len(self.places) < 65_536:
+                self.places[where] = found
+        if timezone.at == NULL:
+            self.last_found = found
+            self.last_place = Text(<const uint8_t *>PyBytes_AS_STRING(<bytes>(<tuple>found)[0]), size)
+        return found
+
+    cdef object decided(self, Text *got, int64_t ms, int offset, uint64_t revision, tuple place):
+        cdef bytes packed_place = <bytes>place[1]
+        cdef Py_ssize_t place_size = PyBytes_GET_SIZE(packed_place)
+        cdef Text entity = got[ENTITY] if got[ENTITY].at != NULL else got[ID]
+        cdef Text subject = got[SUBJECT]
+        cdef uint8_t[PREFIX] prefix
+        cdef uint8_t *q = prefix
+        cdef uint8_t *content
+        cdef uint8_t *w
+        cdef uint64_t total, milli = 1000
+        cdef int i
+        if self.sums[0] > self.energy_max:
+            return None
+        for i in range(1, NUTRIENTS):
+            if self.sums[i] > self.grams_max:
+                return None
+        # the canonical content (schemas.codec.canonical): the prefix moves up to the data that is written already
+        q[0] = 149
+        q = pack_text(q + 1, got[TYPE])
+        q = pack_text(q, got[SOURCE])
+        q = pack_text(q, got[TIME])
+        if got[TIMEZONE].at == NULL:
+            q[0] = 192
+            q += 1
+        else:
+            q = pack_text(q, got[TIMEZONE])
+        content = self.buffer + PREFIX - (q - prefix)
+        memcpy(content, prefix, q - prefix)
+        digest = sha256(<bytes>content[:self.out - content]).digest()
+        # the key: subject, family, entity
+        key = PyBytes_FromStringAndSize(NULL, subject.size + 3 + entity.size)
+        w = <uint8_t *>PyBytes_AS_STRING(key)
+        memcpy(w, subject.at, subject.size)
+        w += subject.size
+        w[0], w[1], w[2] = 0, (<const uint8_t *>PyBytes_AS_STRING(self.letter))[0], 0
+        memcpy(w + 3, entity.at, entity.size)
+        # the winner: header, place, lanes (schemas/ledger.py)
+        winner = PyBytes_FromStringAndSize(NULL, HEADER + place_size + LANES_SIZE)
+        w = <uint8_t *>PyBytes_AS_STRING(winner)
+        big_endian(w, revision, 4)
+        w[4] = 0
+        memcpy(w + 5, PyBytes_AS_STRING(<bytes>digest), 16)
+        big_endian(w + 21, <uint64_t>ms, 8)
+        big_endian(w + 29, <uint64_t><int64_t>offset, 2)
+        w[31] = self.code
+        memcpy(w + HEADER, PyBytes_AS_STRING(packed_place), place_size)
+        w += HEADER + place_size
+        if self.portion != 1.0:
+            milli = <uint64_t>(self.portion * 1000.0 + HALF_EVEN - HALF_EVEN)
+        for i in range(NUTRIENTS):
+            total = <uint64_t>self.sums[i]
+            if milli != 1000 or self.portion != 1.0:
+                total = (total * milli + 500) // 1000
+            little_endian(w + 8 * i, total, 8)
+            little_endian(w + 8 * NUTRIENTS + 4 * i, self.there[i], 4)
+        little_endian(w + 12 * NUTRIENTS, 1, 4)
+        amount = _PyLong_FromByteArray(w, LANES_SIZE, 1, 0)
+        return (
+            PyUnicode_DecodeUTF8(<const char *>subject.at, subject.size, NULL),
+            key, winner, amount, place[2], ms, None if offset == OFFSET_OF_Z else offset, place[3],
+        )
+
+
+cdef inline bint same(Text t, bytes other) noexcept:
+    return t.size == PyBytes_GET_SIZE(other) and memcmp(t.at, PyBytes_AS_STRING(other), t.size) == 0

@@ -1,0 +1,60 @@
+"""Which reader a topic has: the compiled one for what most records are (streams/daily/native.pyx), Python for the rest.
+
+Both say the same (tests/unit/test_native.py). Where the extension was not built, for want of a C compiler, or with
+DAYBOOK_NATIVE=0 in the environment, Python reads everything, at about half the speed.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import TYPE_CHECKING
+
+from msgspec import inspect
+
+from schemas.ledger import FAMILY_LETTERS, KIND_OF_TYPE
+from schemas.structs import STRUCT_OF
+from streams.daily.contribution import ENERGY_MAX, GRAMS_MAX, NUTRIENTS
+from streams.daily.plan import PORTION, NoPlan, plan_of
+
+if TYPE_CHECKING:
+    from streams.daily.native import MealReader
+
+
+@functools.cache
+def native_reader(topic: str) -> MealReader | None:
+    """The compiled reader of a topic; None where Python reads all of it."""
+    if topic != "meals" or os.environ.get("DAYBOOK_NATIVE") == "0":
+        return None
+    try:
+        from streams.daily.native import ENVELOPE, MealReader
+    except ImportError:
+        return None
+    name = "meal.logged"
+    fields = {field.name: field.type for field in _struct(STRUCT_OF[name]).fields}
+    if {*fields, "type"} != set(ENVELOPE):
+        return None  # an attribute that it does not know yet
+    data = fields.pop("data")
+    assert isinstance(data, inspect.StructType)
+    texts = {name: bounds for name, tp in fields.items() if (bounds := _bounds(tp)) is not None}
+    lanes = {nutrient: lane for lane, nutrient in enumerate(NUTRIENTS)} | {"portion": PORTION}
+    try:
+        plan = plan_of(data.cls, lanes)
+    except NoPlan:
+        return None
+    return MealReader(plan, texts, name, FAMILY_LETTERS["meals"], KIND_OF_TYPE[name].code, ENERGY_MAX, GRAMS_MAX)
+
+
+def _struct(struct: type) -> inspect.StructType:
+    found = inspect.type_info(struct)
+    assert isinstance(found, inspect.StructType)
+    return found
+
+
+def _bounds(tp: inspect.Type) -> tuple[int, int] | None:
+    """Shortest and longest of a text, in characters."""
+    if isinstance(tp, inspect.UnionType):
+        tp = tp.types[0]
+    if isinstance(tp, inspect.StrType) and tp.max_length is not None:
+        return tp.min_length or 0, tp.max_length
+    return None

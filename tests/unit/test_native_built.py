@@ -1,0 +1,14 @@
+"""The extension is optional for who has no compiler, not for who has one."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import sysconfig
+from pathlib import Path
+
+
+def test_the_reader_is_built_where_it_can_be() -> None:
+    compiler = any(shutil.which(name) for name in ("cc", "gcc", "clang"))
+    headers = Path(sysconfig.get_paths()["include"], "Python.h").exists()
+    assert importlib.util.find_spec("streams.daily.native") is not None or not (compiler and headers)
