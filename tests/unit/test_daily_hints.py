@@ -19,7 +19,7 @@ from schemas.positions import version_of
 from schemas.rows import DailyRow, decode_daily, decode_rejected
 from streams.daily.core import Ledger
 from streams.runtime.partition import OwnedPartition
-from streams.state import Counts, Records
+from streams.state import Counts, Drained, Records
 
 Event = dict[str, Any]
 Rows = dict[tuple[str, str], DailyRow]
@@ -39,7 +39,11 @@ def fold(ledger: Ledger, history: list[Event]) -> None:
 
 
 def drained(ledger: Ledger, seen: Rows) -> Rows:
-    for _, value in ledger.drain(1).rows["daily"]:
+    return learned(ledger.drain(1), seen)
+
+
+def learned(drained: Drained, seen: Rows) -> Rows:
+    for _, value in drained.rows["daily"]:
         assert value is not None
         out = decode_daily(value)
         seen[out.user_id, out.date] = out
@@ -70,11 +74,13 @@ def test_event_hints_in_any_place_change_no_row_and_log_the_winner_again(history
         told = EventHint(FAMILY_OF[event["type"]], NOW, encode(event))
         assert ledger.fold(hinted((event["subject"], told))).rejected == 0
     if chosen:
-        logged = {split_key(key).entity for key, _ in ledger.drain(1).state}
+        told_of = ledger.drain(1)
+        learned(told_of, seen)
+        logged = {split_key(key).entity for key, _ in told_of.state}
         assert {event.get("entity") or event["id"] for event in chosen} == logged
         drained_again = ledger.drain(1)
         assert not drained_again.state
-    for event in chosen:  # their rows went with the drain above
+    for event in chosen:
         ledger.fold(hinted((event["subject"], EventHint(FAMILY_OF[event["type"]], NOW, encode(event)))))
     fold(ledger, history[at:])
     assert drained(ledger, seen) == rows_of(history)
