@@ -1,4 +1,4 @@
-"""What a worker process does: one role, until SIGTERM or Ctrl-C; or all four, as processes of their own."""
+"""What a worker process does: one role, until SIGTERM or Ctrl-C; or all of them, as processes of their own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from streams.runtime import ChunkApp
 
 _POLL_S = 0.1
+STREAMS = {"streams": "streams.daily.agent", "progress": "streams.progress.agent"}
+"""Role → the module that builds its Faust app."""
 
 
 def run(role: str, settings: Settings) -> None:
@@ -33,8 +36,8 @@ def run(role: str, settings: Settings) -> None:
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
     with workers.readiness(settings) as ready:
         try:
-            if role == "streams":
-                _stream(settings, ready)
+            if role in STREAMS:
+                _stream(settings, role, ready)
             else:
                 sinking.run(settings, role, ready)
         except (Problem, SinkError):
@@ -52,24 +55,24 @@ def partitions_of(bootstrap: str) -> int:
     return topics.agreed_count({topic.name: present[topic.name] for topic in TOPICS}, None)
 
 
-def stream(settings: Settings) -> ChunkApp:
-    """The daily stream's Faust app for these servers."""
-    from streams.daily import agent
-
+def stream(settings: Settings, role: str = "streams") -> ChunkApp:
+    """The Faust app of one of STREAMS for these servers."""
+    agent = import_module(STREAMS[role])
     bootstrap = settings.address("kafka")
-    return agent.build(
+    app: ChunkApp = agent.build(
         bootstrap,
         partitions=partitions_of(bootstrap),
-        worker_name=settings.name_of("streams"),
+        worker_name=settings.name_of(role),
         rejects_share=settings.rejects_share,
         rejects_run=settings.rejects_run,
     )
+    return app
 
 
-def _stream(settings: Settings, ready: Callable[[], None]) -> NoReturn:
+def _stream(settings: Settings, role: str, ready: Callable[[], None]) -> NoReturn:
     from streams.runtime import run_worker
 
-    app = stream(settings)
+    app = stream(settings, role)
 
     async def tell() -> None:
         await app.tables.recovery.completed.wait()

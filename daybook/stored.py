@@ -15,11 +15,16 @@ import redis
 
 from daybook.recompute import DayKey, EntityRow, EventRow
 from daybook.settings import Settings
+from schemas.progress import ProgressRow
 from schemas.rows import DailyRow
 from schemas.tables import DAILY, DAILY_COLUMNS
+from sinks.clickhouse import progress as clickhouse_progress
 from sinks.clickhouse.read import row as clickhouse_row
+from sinks.postgres import progress as postgres_progress
 from sinks.postgres.read import row as postgres_row
 from sinks.redis.encode import key as redis_key
+from sinks.redis.encode import progress_key
+from sinks.redis.read import progress_row as redis_progress
 from sinks.redis.read import row as redis_row
 
 Days = dict[DayKey, DailyRow]
@@ -120,6 +125,38 @@ class Stores:
                     found[at] = _hash_row(at, fields)
         return found
 
+    def progress(self, users: Range, known: Collection[str]) -> dict[str, dict[str, ProgressRow]]:
+        """Store → user → progress row; Redis is asked for all that the other stores hold, and for those `known`."""
+        condition, parameters = users.where("user_id", _clickhouse_mark)
+        query = f"SELECT {clickhouse_progress.NAMES} FROM progress_current WHERE {condition}"
+        clickhouse = [clickhouse_progress.row(row) for row in self._query(query, parameters)]
+        condition, parameters = users.where("kept.user_id", lambda name: f"%({name})s")
+        query = f"{postgres_progress.SELECT} AND {condition}"
+        postgres = [postgres_progress.row(row) for row in self._postgres.execute(query.encode(), parameters).fetchall()]
+        found = {"postgres": {r.user_id: r for r in postgres}, "clickhouse": {r.user_id: r for r in clickhouse}}
+        found["redis"] = self._progress_in_redis(sorted({*known, *found["postgres"], *found["clickhouse"]}))
+        return found
+
+    def _progress_in_redis(self, users: Iterable[str]) -> dict[str, ProgressRow]:
+        found: dict[str, ProgressRow] = {}
+        for some in _batches(users, 500):
+            pipeline = self._redis.pipeline(transaction=False)
+            for user in some:
+                pipeline.hgetall(progress_key(user))
+            for user, fields in zip(some, pipeline.execute(), strict=True):
+                if "as_of" in fields:
+                    found[user] = _progress_hash(user, fields)
+        return found
+
+    def users_only_in_redis(self) -> Iterator[str]:
+        """Users with a progress row in Redis and none in ClickHouse; some may come twice."""
+        prefix = progress_key("")
+        for keys in _batches(self._redis.scan_iter(match=f"{prefix}*", count=1000), 500):
+            users = sorted({key.removeprefix(prefix) for key in keys})
+            query = "SELECT user_id FROM progress_current WHERE user_id IN {users:Array(String)}"
+            known = {user for (user,) in self._query(query, {"users": users})}
+            yield from self._progress_in_redis(user for user in users if user not in known)
+
     def days_only_in_redis(self) -> Iterator[DayKey]:
         """Days with a row in Redis and none in ClickHouse; some may come twice."""
         pattern = redis_key("*", "*")
@@ -151,6 +188,14 @@ def _clickhouse_mark(name: str) -> str:
 
 def _days(row: Callable[[Any], DailyRow], found: Iterable[Any]) -> Days:
     return {(r.user_id, r.date): r for r in map(row, found)}
+
+
+def _progress_hash(user: str, fields: dict[str, str]) -> ProgressRow:
+    """As `_hash_row`."""
+    try:
+        return redis_progress({"version": "0", **fields, "user_id": user})
+    except (ValueError, msgspec.MsgspecError):
+        return ProgressRow(user, 0, "unreadable")
 
 
 def _hash_row(at: DayKey, fields: dict[str, str]) -> DailyRow:

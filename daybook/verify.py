@@ -1,8 +1,9 @@
-"""Is every day in every store what the events say? Recomputed from ClickHouse, compared with all three.
+"""Is every day in every store, and what a user's days come to, what the events say?
 
-Users are compared range by range in byte order, so memory stays bounded. What differs is looked at again after every
-sink has passed the positions that were read before: only what still differs then is reported (DESIGN §8 rule 20). A
-row that is missing from Redis is no mismatch if it may have expired there.
+All is recomputed from ClickHouse and compared with all three. Users are compared range by range in byte order, so that
+memory stays bounded. What differs is looked at again after every sink has passed the positions that were read before:
+only what still differs then is reported (DESIGN §8 rule 20). A row that is missing from Redis is no mismatch if it may
+have expired there.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from daybook import sinking, waiting
+from daybook import progress, sinking, waiting
 from daybook.recompute import METRICS, DayKey, Recomputed, differences, recompute
 from daybook.settings import Settings
 from daybook.stored import Days, Range, Stores
@@ -28,8 +29,10 @@ class Report:
 
     cells: int = 0
     """Days compared."""
+    users: int = 0
+    """Users whose progress was compared."""
     mismatches: list[str] = field(default_factory=list)
-    """One line per difference: user, day, column, and the value in each place."""
+    """One line per difference: user, day or "progress", column, and the value in each place."""
 
 
 def verify(settings: Settings) -> Report:
@@ -39,15 +42,18 @@ def verify(settings: Settings) -> Report:
     with Stores(settings) as stores:
         _catch_up(settings)
         for users in stores.user_ranges(USERS_AT_A_TIME):
-            cells, found = _compare(stores, users)
+            cells, people, found = _compare(stores, users)
             report.cells += cells
+            report.users += people
             suspects |= {user: set() for user, _ in found}
         for day in stores.days_only_in_redis():  # it alone cannot be read by ranges
             suspects.setdefault(day[0], set()).add(day)
+        for user in stores.users_only_in_redis():
+            suspects.setdefault(user, set())
         for _ in range(LOOKS_AGAIN):
             if suspects:
                 _catch_up(settings)
-            again = {user: _compare(stores, Range.of(user), days)[1] for user, days in sorted(suspects.items())}
+            again = {user: _compare(stores, Range.of(user), days)[2] for user, days in sorted(suspects.items())}
             suspects = {user: suspects[user] for user, found in again.items() if found}
             report.mismatches = [line for found in again.values() for _, line in found]
     return report
@@ -57,8 +63,8 @@ def _catch_up(settings: Settings) -> None:
     waiting.until_visible(settings.address("kafka"), list(sinking.groups().values()), _WAIT_S)
 
 
-def _compare(stores: Stores, users: Range, more: Collection[DayKey] = ()) -> tuple[int, list[tuple[str, str]]]:
-    """How many days these users have, and (user, line) of everything that differs. `more`: days to look at as well."""
+def _compare(stores: Stores, users: Range, more: Collection[DayKey] = ()) -> tuple[int, int, list[tuple[str, str]]]:
+    """How many days and users there are, and (user, line) of everything that differs. `more`: days to look at too."""
     expected = recompute(stores.entities(users), stores.events(users))
     held = {"postgres": stores.postgres(users), "clickhouse": stores.clickhouse(users)}
     days = sorted(set(expected.rows).union(more, *held.values()))
@@ -68,7 +74,23 @@ def _compare(stores: Stores, users: Range, more: Collection[DayKey] = ()) -> tup
     ]
     for day in days:
         lines += [(day[0], line) for line in _lines(day, expected, held, stores.redis_ttl_ms)]
-    return len(days), lines
+    people, found = _compare_progress(stores, users, expected)
+    return len(days), people, lines + found
+
+
+def _compare_progress(stores: Stores, users: Range, days: Recomputed) -> tuple[int, list[tuple[str, str]]]:
+    expected = progress.expected(days.rows)
+    held = stores.progress(users, {*expected, *({users.only} if users.only else ())})
+    youngest: dict[str, int] = {}
+    for (user, _), ms in days.received_ms.items():
+        youngest[user] = max(ms, youngest.get(user, 0))
+    found: list[tuple[str, str]] = []
+    everybody = sorted({*expected, *(user for rows in held.values() for user in rows)})
+    for user in everybody:
+        expired = ["redis"] if _expired(youngest.get(user), stores.redis_ttl_ms) else []
+        rows = {store: rows.get(user) for store, rows in held.items()}
+        found += [(user, line) for line in progress.lines(user, expected.get(user), rows, expired)]
+    return len(everybody), found
 
 
 def _lines(day: DayKey, expected: Recomputed, held: Mapping[str, Days], ttl_ms: int) -> Iterator[str]:

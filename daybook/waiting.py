@@ -1,8 +1,9 @@
 """When everything that was published is visible in every store.
 
 First the daily stream must have committed all that the source topics held when the wait began; what it wrote for that
-lies, by then, in its output topics (rows, state and watermark are one transaction, made before the commit). Then every
-sink must have committed all that its topics held at that moment.
+lies, by then, in its output topics (rows, state and watermark are one transaction, made before the commit). The same
+then holds for the progress stream and its daily rows. Then every sink must have committed all that its topics held at
+that moment.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from daybook import kafka
 from daybook.errors import Problem
 from daybook.kafka import Offsets
-from schemas.topics import DAILY_APP, DAILY_INPUTS, REJECTED
+from schemas.topics import DAILY, DAILY_APP, DAILY_INPUTS, PROGRESS_APP, REJECTED
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
@@ -44,6 +45,7 @@ class Group:
     topics: tuple[str, ...]
 
 
+PROGRESS_STREAM = Group("the progress stream", PROGRESS_APP, (DAILY.name,))
 DAILY_STREAM = Group("the daily stream", DAILY_APP, tuple(topic.name for topic in DAILY_INPUTS))
 
 
@@ -99,7 +101,8 @@ def until_visible(
     deadline = time.monotonic() + timeout_s
     client = kafka.admin(bootstrap)
     # Last, those who read `rejected` once more: ClickHouse's sink adds to it the views that it refuses.
-    for groups in ([DAILY_STREAM], sinks, [group for group in sinks if REJECTED.name in group.topics]):
+    again = [group for group in sinks if REJECTED.name in group.topics]
+    for groups in ([DAILY_STREAM], [PROGRESS_STREAM], sinks, again):
         goal = ends_of(client, bootstrap, groups)
         waiting = list(groups)
         while waiting:

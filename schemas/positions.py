@@ -41,6 +41,8 @@ class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
     recent_rejected: int = 0
     rejected_run: int = 0
     """Refused in a row, up to the watermark."""
+    history: int = 0
+    """Where the topic ended when this state began: what lies below is folded in silence (rule 18)."""
 
 
 _encode = msgspec.json.Encoder().encode

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from schemas.progress import ProgressRow
 from schemas.rows import DailyRow
 
 _RENAMED = {"first_event_ms": "first_event_at", "last_event_ms": "last_event_at"}
@@ -15,7 +16,7 @@ _RENAMED = {"first_event_ms": "first_event_at", "last_event_ms": "last_event_at"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of the daily row: its name in the stores, the row's field, its Python type, its meaning."""
+    """One column of a daily or progress row: its name in the stores, the row's field, its Python type, its meaning."""
 
     name: str
     field: str
@@ -49,6 +50,10 @@ DAILY_METRICS: tuple[str, ...] = tuple(c.name for c in DAILY_COLUMNS[3:])
 """What verify compares: everything but user_id, date and version."""
 
 
+PROGRESS_COLUMNS: tuple[Column, ...] = tuple(_column(f) for f in msgspec.structs.fields(ProgressRow))
+"""All columns of the progress row, user and version first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """Where one kind of row is kept: names per store, None where that store does not keep it."""
@@ -60,8 +65,11 @@ class Table:
 
 
 DAILY = Table("one row per user and local day", "user_metrics_daily", "daily", "daybook:day:{user_id}:{date}")
+PROGRESS = Table("one row per user: what the days come to", "user_progress", "progress", "daybook:progress:{user_id}")
+STREAKS = Table("days in a row, per user and streak; elsewhere in the row of progress", "user_streaks", None, None)
+RECORDS = Table("personal records, per user; elsewhere in the row of progress", "user_records", None, None)
 ENTITIES = Table("winner per entity with its contribution", None, "entities", None)
 EVENTS = Table("every accepted event, typed, by receipt", None, "events", None)
 REJECTED = Table("refused events with the reason", "rejected", "rejected", None)
 POSITIONS = Table("how far the ledger got: watermark and counts per source partition", None, "positions", None)
-TABLES = (DAILY, ENTITIES, EVENTS, REJECTED, POSITIONS)
+TABLES = (DAILY, PROGRESS, STREAKS, RECORDS, ENTITIES, EVENTS, REJECTED, POSITIONS)

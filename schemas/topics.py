@@ -14,6 +14,8 @@ generation has its own consumer group, ledger and higher versions, and folds aga
 
 DAILY_APP = f"daybook-daily-g{GENERATION}"
 """Faust application id (and consumer group) of the daily stream."""
+PROGRESS_APP = f"daybook-progress-g{GENERATION}"
+"""Of the progress stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,11 @@ DAILY = Topic("daily", "subject|date", "one absolute row per user and local day 
 HINTS = Topic(
     "hints", "subject", "what the owner of a user's cells shall look at again (hints.py)", timedelta(days=90), True
 )
+CELLS = Topic(f"{PROGRESS_APP}-cells-changelog", "subject|date", "a packed cell per user and day, watermark (facts.py)")
+PROGRESS = Topic("progress", "subject", "one absolute row per user: windows, streaks, records (progress.py)")
+MILESTONES = Topic(
+    "milestones", "subject", "records set and revoked, streaks extended, broken, restored", timedelta(days=90)
+)
 REJECTED = Topic(
     "rejected", "topic/partition/offset", "events that were refused, raw, with the reason", timedelta(days=90)
 )
@@ -67,4 +74,4 @@ DAILY_INPUTS = (*DAILY_SOURCES, HINTS)
 """All that it reads."""
 SOURCES = (*DAILY_SOURCES, VIEWS)
 """Topics of events: conservation counts these."""
-TOPICS = (*SOURCES, HINTS, LEDGER, DAILY, REJECTED)
+TOPICS = (*SOURCES, HINTS, LEDGER, DAILY, CELLS, PROGRESS, MILESTONES, REJECTED)

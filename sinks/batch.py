@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from schemas.codec import Event
 from schemas.ledger import Winner
 from schemas.positions import Position
+from schemas.progress import ProgressRow
 from schemas.rows import DailyRow, RejectedRow
 
 Place = tuple[str, int]
@@ -54,6 +55,7 @@ class Batch:
     """
 
     daily: list[DailyRow] = field(default_factory=list)
+    progress: list[ProgressRow] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)
     events: list[EventRow] = field(default_factory=list)
     entities: list[EntityRow] = field(default_factory=list)
@@ -87,6 +89,8 @@ def name_of(row: Any) -> str:
     match row:
         case DailyRow():
             return f"daily row of {row.user_id!r} on {row.date}, version {row.version}"
+        case ProgressRow():
+            return f"progress row of {row.user_id!r}, version {row.version}"
         case RejectedRow():
             return f"refused event {row.topic}/{row.partition}@{row.offset}"
         case EventRow():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from schemas.progress import ProgressRow
 from schemas.rows import DailyRow, RejectedRow
 from sinks.batch import EntityRow, PositionRow
 
@@ -20,6 +21,16 @@ def newest_daily(rows: Iterable[DailyRow]) -> list[DailyRow]:
         if other is None or row.version >= other.version:
             kept[key] = row
     return [kept[key] for key in sorted(kept)]
+
+
+def newest_progress(rows: Iterable[ProgressRow]) -> list[ProgressRow]:
+    """The highest version of each user, sorted by user."""
+    kept: dict[str, ProgressRow] = {}
+    for row in rows:
+        other = kept.get(row.user_id)
+        if other is None or row.version >= other.version:
+            kept[row.user_id] = row
+    return [kept[user] for user in sorted(kept)]
 
 
 def once(rows: Iterable[RejectedRow]) -> list[RejectedRow]:

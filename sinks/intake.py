@@ -12,6 +12,7 @@ from schemas import topics
 from schemas.codec import Rejected, reader
 from schemas.ledger import split_key, unpack_winner
 from schemas.positions import decode_position, is_position
+from schemas.progress import decode_progress
 from schemas.receipt import Headers, first_ms
 from schemas.refusal import WRONG_KEY, filed
 from schemas.rows import RejectedRow, decode_daily, decode_rejected
@@ -67,6 +68,17 @@ def _daily(into: Taken, topic: str, partition: int, records: Iterable[Record]) -
             into.unreadable.append(Unreadable(topic, partition, record.offset, record.key, str(why)))
 
 
+def _progress(into: Taken, topic: str, partition: int, records: Iterable[Record]) -> None:
+    rows = into.batch.progress
+    for record in records:
+        if record.value is None:  # nobody sends one: a user without days is a row of nulls
+            continue
+        try:
+            rows.append(decode_progress(record.value))
+        except msgspec.MsgspecError as why:
+            into.unreadable.append(Unreadable(topic, partition, record.offset, record.key, str(why)))
+
+
 def _rejected(into: Taken, topic: str, partition: int, records: Iterable[Record]) -> None:
     for record in records:
         try:
@@ -118,6 +130,7 @@ def _ledger(into: Taken, topic: str, partition: int, records: Iterable[Record]) 
 
 _TAKERS: dict[str, Callable[[Taken, str, int, Iterable[Record]], None]] = {
     topics.DAILY.name: _daily,
+    topics.PROGRESS.name: _progress,
     topics.REJECTED.name: _rejected,
     topics.LEDGER.name: _ledger,
     **{source.name: _events for source in topics.SOURCES},

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from schemas import tables, topics
+from schemas.progress import ProgressRow
 from schemas.rows import DailyRow, RejectedRow
 from sinks.batch import Batch, EntityRow, EventRow, Place, PositionRow
-from sinks.chunking import latest, newest_daily, winners
-from sinks.days import day_of
+from sinks.chunking import latest, newest_daily, newest_progress, winners
+from sinks.days import as_of_day, day_of
 
 
 class MemorySink:
@@ -22,6 +23,7 @@ class MemorySink:
 
     def __init__(self) -> None:
         self.daily: dict[tuple[str, str], DailyRow] = {}
+        self.progress: dict[str, ProgressRow] = {}
         self.rejected: dict[tuple[str, int, int], RejectedRow] = {}
         self.events: dict[tuple[str, int, int], EventRow] = {}
         self.entities: dict[tuple[str, str, str, str | None], EntityRow] = {}
@@ -33,7 +35,10 @@ class MemorySink:
     async def write(self, batch: Batch) -> None:
         for row in batch.daily:
             day_of(row)
+        for each in batch.progress:
+            as_of_day(each)
         self.daily |= {(r.user_id, r.date): r for r in newest_daily([*self.daily.values(), *batch.daily])}
+        self.progress |= {r.user_id: r for r in newest_progress([*self.progress.values(), *batch.progress])}
         self.rejected |= {(r.topic, r.partition, r.offset): r for r in batch.rejected}
         self.events |= {(r.topic, r.partition, r.offset): r for r in batch.events}
         self.entities |= {r[:4]: r for r in winners([*self.entities.values(), *batch.entities])}

@@ -8,6 +8,10 @@ from typing import NamedTuple, Protocol, runtime_checkable
 Headers = Sequence[tuple[str, bytes | None]]
 
 
+HISTORY = ("history", b"1")
+"""Header of what a stream writes while it folds what was there before it began (DESIGN §8 rule 18)."""
+
+
 class Records(NamedTuple):
     """Some consecutive records of one partition of one source topic, as parallel lists."""
 
@@ -20,6 +24,13 @@ class Records(NamedTuple):
     values: Sequence[bytes | None]
     headers: Mapping[int, Headers] = {}
     """By offset, only of the records that have any."""
+    history: int = 0
+    """Records below this offset were there before the state began: folding them is a rebuild, which is silent."""
+
+    def is_history(self, at: int) -> bool:
+        """Whether the record at this place was there before the state began, or was written by a stream's rebuild."""
+        offset = self.offsets[at]
+        return offset < self.history or (offset in self.headers and HISTORY in self.headers[offset])
 
 
 class Counts(NamedTuple):

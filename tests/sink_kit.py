@@ -12,6 +12,7 @@ from typing import Any
 
 import sinks
 from schemas.codec import Rejected, reader
+from schemas.progress import ProgressRow
 from schemas.rows import DailyRow
 from sinks.base import Sink
 from sinks.batch import EventRow
@@ -39,6 +40,14 @@ class Kept:
         if isinstance(self.sink, MemorySink):
             return {k: r for k in keys if (r := self.sink.daily.get(k)) is not None and not r.is_null}
         found: Found = await self.reader.read(keys)
+        return found
+
+    async def progress(self, rows: Iterable[ProgressRow]) -> dict[str, ProgressRow]:
+        """What the store holds of the users of these rows."""
+        users = sorted({r.user_id for r in rows})
+        if isinstance(self.sink, MemorySink):
+            return {u: r for u in users if (r := self.sink.progress.get(u)) is not None and not r.is_null}
+        found: dict[str, ProgressRow] = await self.reader.progress(users)
         return found
 
     async def rejected(self, topic: str) -> list[tuple[int, bytes | None, bytes | None]]:

@@ -32,7 +32,7 @@ def wait(
 
 
 def verify(data: Data = None) -> None:
-    """Recompute every day and compare all stores.
+    """Recompute every day, and what a user's days come to, and compare all stores.
 
     Prints each difference, and exits 1 if there is one.
     """
@@ -42,6 +42,6 @@ def verify(data: Data = None) -> None:
     report = verify(settings.read(data=data))
     for mismatch in report.mismatches:
         out(mismatch)
-    say(f"{report.cells:,} days compared, {len(report.mismatches):,} differences")
+    say(f"{report.cells:,} days and {report.users:,} users compared, {len(report.mismatches):,} differences")
     if report.mismatches:
         raise typer.Exit(1)

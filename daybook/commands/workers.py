@@ -23,8 +23,10 @@ def migrate(data: Data = None, partitions: Partitions = None) -> None:
 
 def worker(
     role: Annotated[
-        Literal["streams", "postgres", "clickhouse", "redis", "all"],
-        typer.Option("--role", help="streams folds events into days; the others write what came of it to their store."),
+        Literal["streams", "progress", "postgres", "clickhouse", "redis", "all"],
+        typer.Option(
+            "--role", help="streams folds events into days, progress what they come to; the others write their store."
+        ),
     ],
     data: Data = None,
     name: Annotated[

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from schemas.progress import ProgressRow
 from schemas.rows import DailyRow, RejectedRow
 from schemas.tables import DAILY_COLUMNS, Column
+from sinks.clickhouse import progress
 from sinks.clickhouse.client import connected
 
 _NAMES = ", ".join(c.name for c in DAILY_COLUMNS)
@@ -36,6 +38,13 @@ class ClickHouseReader:
             found = await client.query(_BY_KEY, parameters={"users": list(users), "dates": list(dates)})
         rows = [row(values) for values in found.result_rows]
         return {(r.user_id, r.date): r for r in rows}
+
+    async def progress(self, users: Iterable[str]) -> dict[str, ProgressRow]:
+        """The progress rows of these users; what is not there is left out."""
+        async with connected(self._url) as client:
+            query = f"SELECT {progress.NAMES} FROM progress_current WHERE user_id IN {{users:Array(String)}}"
+            found = await client.query(query, parameters={"users": list(users)})
+        return {r.user_id: r for r in map(progress.row, found.result_rows)}
 
     async def rejected(self, topic: str) -> list[RejectedRow]:
         """The refused events of a topic, by partition and offset."""

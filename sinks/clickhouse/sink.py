@@ -11,8 +11,8 @@ from schemas import tables, topics
 from sinks.address import shown
 from sinks.base import Stop
 from sinks.batch import Batch, Place
-from sinks.chunking import latest, newest_daily, once, winners
-from sinks.clickhouse import encode, events
+from sinks.chunking import latest, newest_daily, newest_progress, once, winners
+from sinks.clickhouse import encode, events, progress
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.retry import ERRORS, UNFIT, judge
 
@@ -23,7 +23,7 @@ _SETTINGS = {
 
 
 class ClickHouseSink:
-    """Events, entities, positions, daily rows and refused events.
+    """Events, entities, positions, daily rows, progress and refused events.
 
     Each insert is all or nothing for a month's partition; a batch is so only for who waits for write.
     """
@@ -33,9 +33,10 @@ class ClickHouseSink:
         *(topic.name for topic in topics.SOURCES),
         topics.LEDGER.name,
         topics.DAILY.name,
+        topics.PROGRESS.name,
         topics.REJECTED.name,
     )
-    tables = (tables.EVENTS, tables.ENTITIES, tables.POSITIONS, tables.DAILY, tables.REJECTED)
+    tables = (tables.EVENTS, tables.ENTITIES, tables.POSITIONS, tables.DAILY, tables.PROGRESS, tables.REJECTED)
     rows_per_write = 50_000
     linger_s = 1.0
 
@@ -55,6 +56,7 @@ class ClickHouseSink:
             "events": events.columns(batch.events),
             "entities": encode.entities(winners(batch.entities)),
             "daily": encode.daily(newest_daily(batch.daily)),
+            "progress": progress.columns(newest_progress(batch.progress)),
             "rejected": encode.rejected(once(batch.rejected)),
             "positions": encode.positions(latest(batch.positions)),
         }

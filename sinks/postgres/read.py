@@ -8,8 +8,10 @@ from typing import Any
 
 import psycopg
 
+from schemas.progress import ProgressRow
 from schemas.rows import DailyRow, RejectedRow
 from schemas.tables import DAILY, DAILY_COLUMNS, Column
+from sinks.postgres import progress
 from sinks.postgres.encode import array
 
 _NAMES = ", ".join(f"kept.{c.name}" for c in DAILY_COLUMNS)
@@ -39,6 +41,13 @@ class PostgresReader:
             found = await connection.execute(_BY_KEY, (array(users), array(dates)))
             rows = [row(values) for values in await found.fetchall()]
         return {(r.user_id, r.date): r for r in rows}
+
+    async def progress(self, users: Iterable[str]) -> dict[str, ProgressRow]:
+        """The progress rows of these users; what is not there is left out."""
+        async with await psycopg.AsyncConnection.connect(self._url) as connection:
+            query = f"{progress.SELECT} AND kept.user_id = ANY (%s)"
+            found = await (await connection.execute(query, (list(users),))).fetchall()
+        return {r.user_id: r for r in map(progress.row, found)}
 
     async def rejected(self, topic: str) -> list[RejectedRow]:
         """The refused events of a topic, by partition and offset."""

@@ -9,12 +9,14 @@ import psycopg
 from psycopg import AsyncConnection
 
 from schemas import tables, topics
+from schemas.progress import ProgressRow
 from schemas.rows import DailyRow
 from sinks.address import shown
 from sinks.base import Refusal, Retry
 from sinks.batch import Batch, Place
-from sinks.chunking import newest_daily, once
-from sinks.postgres import encode
+from sinks.chunking import newest_daily, newest_progress, once
+from sinks.days import as_of_day
+from sinks.postgres import encode, progress
 from sinks.postgres.retry import NO_MONTH, judge
 
 _CONNECT: dict[str, str | int] = {
@@ -33,11 +35,11 @@ WHERE inhparent = to_regclass('user_metrics_daily') AND relname ~ '_\\d{4}_\\d\\
 
 
 class PostgresSink:
-    """Daily rows and refused events."""
+    """Daily rows, progress and refused events."""
 
     role = "postgres"
-    topics = (topics.DAILY.name, topics.REJECTED.name)
-    tables = (tables.DAILY, tables.REJECTED)
+    topics = (topics.DAILY.name, topics.PROGRESS.name, topics.REJECTED.name)
+    tables = (tables.DAILY, tables.PROGRESS, tables.STREAKS, tables.RECORDS, tables.REJECTED)
     rows_per_write = 10_000
     linger_s = 0.0
 
@@ -61,8 +63,10 @@ class PostgresSink:
             raise judge(why, self._where) from why
 
     async def write(self, batch: Batch) -> None:
-        daily, rejected = newest_daily(batch.daily), once(batch.rejected)
-        if not daily and not rejected:
+        daily, users, rejected = newest_daily(batch.daily), newest_progress(batch.progress), once(batch.rejected)
+        for each in users:
+            as_of_day(each)
+        if not daily and not users and not rejected:
             return
         try:
             connection = await self._connected()
@@ -70,6 +74,8 @@ class PostgresSink:
             async with connection.transaction(), connection.cursor() as cursor:
                 if daily:
                     await self._upsert(cursor, daily)
+                if users:
+                    await self._upsert_progress(cursor, users)
                 if rejected:
                     await cursor.executemany(encode.FILE_REJECTED, [encode.rejected(row) for row in rejected])
         except (psycopg.Error, OSError, OverflowError) as why:
@@ -95,7 +101,8 @@ class PostgresSink:
         if self._connection is None or self._connection.closed:
             self._connection = await AsyncConnection.connect(self._url, autocommit=True, **_CONNECT)  # type: ignore[arg-type]
             await self._connection.execute(_SESSION)
-            await self._connection.execute(encode.STAGE)
+            for stage in (encode.STAGE, *progress.STAGE):
+                await self._connection.execute(stage)
             months = await (await self._connection.execute(_MONTHS)).fetchall()
             self._months = {name.replace("_", "-") for (name,) in months}
         return self._connection
@@ -113,3 +120,12 @@ class PostgresSink:
             for row in encode.staged(rows):
                 await copy.write_row(row)
         await cursor.execute(encode.UPSERT)
+
+    @staticmethod
+    async def _upsert_progress(cursor: psycopg.AsyncCursor[tuple[object, ...]], rows: Sequence[ProgressRow]) -> None:
+        async with cursor.copy(progress.COPY) as copy:
+            copy.set_types(progress.STAGED_TYPES)
+            for row in progress.staged(rows):
+                await copy.write_row(row)
+        for statement in progress.UPSERT:
+            await cursor.execute(statement.encode())

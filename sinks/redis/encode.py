@@ -1,4 +1,4 @@
-"""Daily rows as Redis takes them. Pure; every name comes from `schemas.tables`.
+"""Daily rows and progress as Redis takes them. Pure; every name comes from `schemas.tables`.
 
 Floats are written in the shortest form that reads back as the same number, maps and lists as JSON, instants as RFC 3339
 in UTC. Rows travel msgpacked, some hundred to a script call: far cheaper here than a command a row.
@@ -12,9 +12,10 @@ import msgspec
 from msgspec.structs import astuple
 
 from schemas.instants import MS_PER_DAY, day_text
+from schemas.progress import ProgressRow
 from schemas.rows import DailyRow
-from schemas.tables import DAILY, DAILY_COLUMNS
-from sinks.days import day_of
+from schemas.tables import DAILY, DAILY_COLUMNS, PROGRESS, PROGRESS_COLUMNS
+from sinks.days import as_of_day, day_of
 
 _json = msgspec.json.Encoder().encode
 _pack = msgspec.msgpack.Encoder().encode
@@ -50,6 +51,27 @@ def fields(row: DailyRow) -> list[str]:
     return found
 
 
+def progress_key(user_id: str) -> str:
+    """The hash of one user's progress."""
+    assert PROGRESS.redis is not None
+    return PROGRESS.redis.format(user_id=user_id)
+
+
+def progress_fields(row: ProgressRow) -> list[str]:
+    """As `fields`.
+
+    >>> progress_fields(ProgressRow("u", 7, "2026-03-01", covered_days=1))
+    ['version', '7', 'user_id', 'u', 'as_of', '2026-03-01', 'covered_days', '1']
+    """
+    found = ["version", str(row.version), "user_id", row.user_id]
+    for column in PROGRESS_COLUMNS[2:]:
+        value = getattr(row, column.field)
+        if value is not None:
+            text = repr(value) if type(value) is float else str(value) if type(value) in (int, str) else None
+            found += [column.name, _json(value).decode() if text is None else text]
+    return found
+
+
 def instant(ms: int) -> str:
     """RFC 3339 in UTC, to the millisecond."""
     days, rest = divmod(ms, MS_PER_DAY)
@@ -58,10 +80,15 @@ def instant(ms: int) -> str:
     return f"{day_text(days)}T{minutes // 60:02}:{minutes % 60:02}:{second:02}.{milli:03}Z"
 
 
-def script_arguments(rows: Iterable[DailyRow]) -> tuple[list[str], list[bytes]]:
+def script_arguments(rows: Iterable[DailyRow | ProgressRow]) -> tuple[list[str], list[bytes]]:
     """Keys and packed rows for write.lua. Raises Refused as `day_of` says."""
     keys, packed = [], []
     for row in rows:
+        if isinstance(row, ProgressRow):
+            as_of_day(row)
+            keys.append(progress_key(row.user_id))
+            packed.append(_pack(progress_fields(row)))
+            continue
         day_of(row)
         keys.append(key(row.user_id, row.date))
         packed.append(_pack(fields(row)))

@@ -12,12 +12,13 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError
 
 from schemas import tables, topics
+from schemas.progress import ProgressRow
 from schemas.rows import DailyRow
 from sinks.address import shown
 from sinks.base import Behind, Refusal, Stop
 from sinks.batch import Batch, Place
-from sinks.chunking import newest_daily
-from sinks.days import day_of
+from sinks.chunking import newest_daily, newest_progress
+from sinks.days import as_of_day, day_of
 from sinks.redis.encode import script_arguments
 from sinks.redis.retry import judge
 
@@ -30,11 +31,11 @@ _SHA1 = {script: sha1(script.encode(), usedforsecurity=False).hexdigest() for sc
 
 
 class RedisSink:
-    """Daily rows as hashes. One call is all or nothing; a batch of several calls is so only for who waits for write."""
+    """Daily rows and progress as hashes. One call is all or nothing; a batch of several is so only for who waits."""
 
     role = "redis"
-    topics = (topics.DAILY.name,)
-    tables = (tables.DAILY,)
+    topics = (topics.DAILY.name, topics.PROGRESS.name)
+    tables = (tables.DAILY, tables.PROGRESS)
     rows_per_write = 5_000
     linger_s = 0.0
 
@@ -55,9 +56,12 @@ class RedisSink:
             )
 
     async def write(self, batch: Batch) -> None:
-        rows = newest_daily(batch.daily)
-        for row in rows:
+        daily, users = newest_daily(batch.daily), newest_progress(batch.progress)
+        for row in daily:
             day_of(row)  # before the first is sent: it may refuse
+        for user in users:
+            as_of_day(user)
+        rows: list[DailyRow | ProgressRow] = [*daily, *users]
         try:
             if rows:
                 await self._do(self._write(rows), NoScriptError)
@@ -75,7 +79,7 @@ class RedisSink:
     async def close(self) -> None:
         await self._redis.aclose()
 
-    async def _write(self, rows: Sequence[DailyRow]) -> None:
+    async def _write(self, rows: Sequence[DailyRow | ProgressRow]) -> None:
         """Call after call on one connection: while Redis works on one, the next is made ready."""
         connection = await self._redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]
         try:

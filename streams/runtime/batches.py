@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
+from streams.state import Headers
+
 MAX_BATCH_BYTES = 950_000
 """Below the broker's default ``max.message.bytes`` (1,048,588), which judges a whole batch."""
 
@@ -31,22 +33,23 @@ def build_batches(
     *,
     max_bytes: int = MAX_BATCH_BYTES,
     compression: str | None = None,
+    headers: Headers = (),
 ) -> list[FilledBatch]:
-    """Return transactional batches that hold ``pairs`` in their order.
+    """Return transactional batches that hold ``pairs`` in their order, each record with ``headers``.
 
     A record larger than ``max_bytes`` gets a batch of its own (the builder always takes the first); the broker decides.
     """
     codec = CODECS[compression]
     batches: list[FilledBatch] = []
-    no_headers: list[tuple[str, bytes | None]] = []
+    on_each = list(headers)
     builder = DefaultRecordBatchBuilder(2, codec, 1, -1, -1, 0, max_bytes)
     append, count = builder.append, 0
     for key, value in pairs:
-        if append(count, timestamp_ms, key, value, no_headers) is None:
+        if append(count, timestamp_ms, key, value, on_each) is None:
             batches.append(FilledBatch(builder, count))
             builder = DefaultRecordBatchBuilder(2, codec, 1, -1, -1, 0, max_bytes)
             append, count = builder.append, 0
-            append(0, timestamp_ms, key, value, no_headers)
+            append(0, timestamp_ms, key, value, on_each)
         count += 1
     if count:
         batches.append(FilledBatch(builder, count))

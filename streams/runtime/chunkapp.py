@@ -138,7 +138,7 @@ class ChunkApp(faust.App):
             partition = owned[tp.partition]
             position, topic_id = partition.positions.get(tp.topic), table.topic_ids[tp.topic]
             if position is None:
-                partition.open(tp.topic, topic_id, starts[tp])
+                partition.open(tp.topic, topic_id, starts[tp], ends[tp])
                 if starts[tp]:
                     log.warning("%s/%d has no state yet and starts at offset %d", tp.topic, tp.partition, starts[tp])
                 continue

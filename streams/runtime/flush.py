@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from streams.runtime.partition import OwnedPartition
 from streams.runtime.producer import FencedProducer
 from streams.runtime.stop import stop_process
+from streams.state import HISTORY
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,8 @@ class Flusher:
 
     async def _flush(self) -> None:
         flush = self.partition.drain()
-        last = await self.producer.commit(self.partition.number, flush.records)
+        told = {topic: [HISTORY] for topic in flush.records if topic != self._changelog} if flush.is_history else {}
+        last = await self.producer.commit(self.partition.number, flush.records, told)
         self.partition.changelog_offset = last[self._changelog]
         for acknowledge in flush.acks:
             acknowledge()

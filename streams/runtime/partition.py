@@ -22,6 +22,8 @@ class Flush(NamedTuple):
     number: int
     records: dict[str, Pairs]
     acks: Sequence[Callable[[], object]]
+    is_history: bool = False
+    """Whether any of it was folded from what had been there before the state began: readers are told, by a header."""
 
 
 class OwnedPartition:
@@ -45,6 +47,7 @@ class OwnedPartition:
         self._changelog = changelog
         self._generation = generation
         self._moved: set[str] = set()
+        self._quiet = False
         self._limit = limit
         self._tally = Tally()
         if limit is not None and isinstance(state, Guarded):
@@ -81,15 +84,18 @@ class OwnedPartition:
         position = self.positions.get(topic)
         return None if position is None else position.next_offset
 
-    def open(self, topic: str, topic_id: str, start: int) -> None:
-        """Begin to fold a source that this partition has no position of."""
-        self.positions[topic] = Position(self._generation, self.flush_number, topic_id, start)
+    def open(self, topic: str, topic_id: str, start: int, end: int = 0) -> None:
+        """Begin to fold a source that this partition has no position of; what lies before ``end`` is its history."""
+        self.positions[topic] = Position(self._generation, self.flush_number, topic_id, start, history=end)
 
     def fold(self, records: Records, next_offset: int) -> None:
         """Fold records and move the watermark; raises TooManyRefused or as the state does, having changed nothing."""
         received = len(records.offsets)
         old = self.positions[records.topic]
         self._tally = Tally(old.recent, old.recent_rejected, old.rejected_run)
+        is_history = bool(received) and records.offsets[0] < old.history
+        if is_history:
+            records = records._replace(history=old.history)
         counts = self.state.fold(records) if received else Counts()
         if sum(counts) != received or next_offset < old.next_offset:
             raise BrokenFold(
@@ -109,6 +115,8 @@ class OwnedPartition:
             rejected_run=self._tally.run,
         )
         self._moved.add(records.topic)
+        if is_history:
+            self._quiet = True
 
     def _guard(self, records: Records, refused: Pairs) -> None:
         """Called by the state between judging and applying."""
@@ -133,4 +141,5 @@ class OwnedPartition:
         positions: Pairs = [encode_position(topic, self.positions[topic]) for topic in sorted(self._moved)]
         self._moved = set()
         acks, self.waiting = self.waiting, []
-        return Flush(number, {**drained.rows, self._changelog: [*drained.state, *positions]}, acks)
+        quiet, self._quiet = self._quiet, False
+        return Flush(number, {**drained.rows, self._changelog: [*drained.state, *positions]}, acks, quiet)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -18,7 +19,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.producer.sender import EndTxnHandler, Sender
 
 from streams.runtime.batches import FilledBatch, build_batches
-from streams.state import Pairs
+from streams.state import Headers, Pairs
 
 
 class UnknownOutcome(KafkaError):  # type: ignore[misc]
@@ -88,14 +89,16 @@ class FencedProducer:
         for topic in topics:
             await self._producer.partitions_for(topic)
 
-    async def commit(self, partition: int, records: Mapping[str, Pairs]) -> dict[str, int]:
-        """Write all records in one transaction; return the last offset per topic.
+    async def commit(
+        self, partition: int, records: Mapping[str, Pairs], headers: Mapping[str, Headers] = MappingProxyType({})
+    ) -> dict[str, int]:
+        """Write all records in one transaction, each with its topic's headers; return the last offset per topic.
 
         Raises whatever went wrong; after that neither this producer nor the memory it wrote from may be used again.
         """
         now_ms = int(time.time() * 1000)
         built = {
-            topic: build_batches(pairs, now_ms, compression=self._compression)
+            topic: build_batches(pairs, now_ms, compression=self._compression, headers=headers.get(topic, ()))
             for topic, pairs in records.items()
             if pairs
         }

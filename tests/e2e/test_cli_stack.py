@@ -20,7 +20,7 @@ from command_line import CLEAN, DAYBOOK, daybook, processes_of, started
 
 EVENTS = Path(__file__).parents[2] / "schemas" / "examples" / "events.jsonl"
 SERVERS = ("kafka", "postgres", "clickhouse", "redis")
-WORKERS = ("worker-streams", "worker-postgres", "worker-clickhouse", "worker-redis")
+WORKERS = ("worker-streams", "worker-progress", "worker-postgres", "worker-clickhouse", "worker-redis")
 
 
 def rows(folder: Path) -> dict[str, list[str]]:

@@ -40,3 +40,11 @@ def test_a_record_larger_than_a_batch_has_one_of_its_own() -> None:
 
 def test_no_records_make_no_batch() -> None:
     assert build_batches([], 0) == []
+
+
+def test_headers_are_on_every_record() -> None:
+    [batch] = build_batches([(b"a", b"1"), (b"b", None)], 0, headers=[("history", b"1")])
+    batch._set_producer_state(7, 1, 0)
+    found = MemoryRecords(bytes(batch._build())).next_batch()
+    assert found is not None
+    assert [list(record.headers) for record in found] == [[("history", b"1")]] * 2

@@ -126,3 +126,25 @@ def test_positions_are_kept_out_of_the_state() -> None:
     key, value = encode_position("meals", owned.positions["meals"])
     owned.restore([b"a", key, b"b"], [b"1", value, b"2"], 7)
     assert state.totals == {b"a": 1, b"b": 2}
+
+
+def test_what_was_there_before_the_state_began_is_marked_as_history_and_so_is_what_is_made_of_it() -> None:
+    seen: list[int] = []
+
+    class Watching(Counting):
+        def fold(self, records: Records) -> Counts:
+            seen.append(sum(records.is_history(i) for i in range(len(records.offsets))))
+            return super().fold(records)
+
+    owned = partition(Watching(3))
+    owned.open("meals", "id", 10, 13)
+    owned.fold(records("meals", 10, [b"a", b"b"]), 12)
+    assert owned.drain().is_history
+    restored = partition(Watching(3))
+    restored.positions["meals"] = owned.positions["meals"]
+    restored.fold(records("meals", 12, [b"a", b"b"]), 14)
+    restored.fold(records("meals", 14, [b"a"]), 15)
+    assert seen == [2, 1, 0]
+    assert restored.drain().is_history
+    restored.fold(records("meals", 15, [b"a"]), 16)
+    assert not restored.drain().is_history

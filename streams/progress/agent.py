@@ -1,0 +1,28 @@
+"""The progress stream's shell: daily rows in, progress rows and milestones out, cells in the changelog."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schemas.topics import CELLS, DAILY, GENERATION, MILESTONES, PROGRESS, PROGRESS_APP, REJECTED
+from streams.progress.core import Progress
+from streams.runtime import ChunkApp, chunked_topic, chunks, fold_table, make_app
+
+TABLE = "cells"
+assert f"{PROGRESS_APP}-{TABLE}-changelog" == CELLS.name, "schemas/topics.py names the changelog that Faust would"
+
+
+def build(kafka: str, *, partitions: int, worker_name: str | None = None, **settings: Any) -> ChunkApp:
+    """The Faust app of the progress stream; arguments as of streams.daily.agent.build."""
+    app = make_app(PROGRESS_APP, kafka, generation=GENERATION, worker_name=worker_name, **settings)
+    topic = chunked_topic(app, DAILY.name)
+    cells = fold_table(
+        app, TABLE, partitions, Progress, outputs=[PROGRESS.name, MILESTONES.name, REJECTED.name], sources=[DAILY.name]
+    )
+
+    @app.agent(topic)
+    async def progress(stream: Any) -> None:
+        async for chunk in chunks(stream):
+            await cells.fold(chunk)
+
+    return app

@@ -1,0 +1,117 @@
+"""The state of one partition: users and their days; a changed day changes its user's row.
+
+Deciding and applying are apart (DESIGN §8 rule 13): a chunk is read whole before anything changes. Rows come in the
+order in which their owner wrote them, so the last one counts; a row of an earlier generation counts for nothing
+(rule 11). Nothing else about order matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from functools import lru_cache
+
+import msgspec
+
+from schemas.codec import Rejected
+from schemas.instants import day_number
+from schemas.positions import GENERATION_SHIFT
+from schemas.progress import progress_key
+from schemas.refusal import filed
+from schemas.rows import encode_row, rejected_key
+from schemas.topics import GENERATION, MILESTONES, PROGRESS, REJECTED
+from streams.progress.facts import cell_of, decode_facts
+from streams.progress.milestones import of_user
+from streams.progress.user import User
+from streams.state import Counts, Drained, Guard, Pairs, Records
+
+OLDEST = GENERATION << GENERATION_SHIFT
+"""Rows with a lower version are of an earlier generation."""
+
+
+@lru_cache(maxsize=16_384)
+def _day(text: str) -> int:
+    return day_number(date.fromisoformat(text))
+
+
+Decided = tuple[str, int, bytes, bytes | None, bool]
+"""User, day, key of the changelog, cell, and whether the row is news."""
+
+
+class Progress:
+    """streams.state.PartitionState: the changelog holds one cell per user and day, under the key of the daily row."""
+
+    def __init__(self, partition: int = 0) -> None:
+        self.partition = partition
+        self.users: dict[str, User] = {}
+        self._state: dict[bytes, bytes | None] = {}
+        self._dirty: dict[str, bool] = {}
+        """Users with changed days → whether any of it is news."""
+        self._rejected: Pairs = []
+        self.guard: Guard | None = None
+
+    def restore(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
+        """Take cells from the changelog, later records win; users stay cold until a row touches them."""
+        for key, cell in zip(keys, values, strict=True):
+            subject, _, day = key.decode().rpartition("|")
+            user = self.users.get(subject)
+            if user is None or user.warm:
+                history = None if user is None else user.history
+                user = self.users[subject] = User()
+                user.history = history or user.history
+            user.history.put(_day(day), cell)
+
+    def fold(self, records: Records) -> Counts:
+        """Fold rows of the topic `daily`. Raising leaves the state as it was."""
+        decided: list[Decided] = []
+        refused: Pairs = []
+        superseded = 0
+        all_news = not records.headers and (not records.offsets or records.offsets[0] >= records.history)
+        for i, value in enumerate(records.values):
+            try:
+                row = decode_facts(value or b"")
+                day, cell = _day(row.date), cell_of(row)
+            except (msgspec.MsgspecError, ValueError) as why:
+                place = (records.topic, records.partition, records.offsets[i], records.timestamps[i])
+                reject = filed(Rejected(str(why), "$"), *place, value, records.keys[i])
+                refused.append((rejected_key(reject), encode_row(reject)))
+                continue
+            if row.version < OLDEST:
+                superseded += 1
+                continue
+            key = f"{row.user_id}|{row.date}".encode()
+            decided.append((row.user_id, day, key, cell, all_news or not records.is_history(i)))
+        if self.guard is not None:
+            self.guard(records, refused)
+        applied = self._apply(decided)
+        self._rejected += refused
+        return Counts(applied, len(decided) - applied, superseded, len(refused))
+
+    def _apply(self, decided: list[Decided]) -> int:
+        applied, users, dirty, state = 0, self.users, self._dirty, self._state
+        for user_id, day, key, cell, is_news in decided:
+            user = users.get(user_id)
+            if user is None:
+                user = users[user_id] = User()
+            if user.put(day, cell):
+                applied += 1
+                state[key] = cell
+                dirty[user_id] = is_news or dirty.get(user_id, False)
+        return applied
+
+    def drain(self, version: int) -> Drained:
+        """What changed since the last drain: cells, a row per user with this version, milestones, rejects."""
+        rows: Pairs = []
+        milestones: Pairs = []
+        for user_id, is_news in self._dirty.items():
+            user = self.users[user_id]
+            row = user.row(user_id, version)
+            key = progress_key(row)
+            rows.append((key, encode_row(row)))
+            told, shown, now = user.tell()
+            if is_news:
+                milestones += [(key, encode_row(m)) for m in of_user(user_id, (told, user.records), (shown, now))]
+        written = {PROGRESS.name: rows, MILESTONES.name: milestones, REJECTED.name: self._rejected}
+        drained = Drained(list(self._state.items()), written)
+        self._state, self._dirty, self._rejected = {}, {}, []
+        return drained
