@@ -8,8 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from hypothesis import settings
 
 from stack.stack import Endpoints, Stack
+
+settings.register_profile("daybook", deadline=None)  # how fast something is, benchmarks say
+settings.load_profile("daybook")
 
 
 @dataclass(frozen=True)
