@@ -89,15 +89,27 @@ class RejectedRow(msgspec.Struct, omit_defaults=True, gc=False):
     )
 
 
+class ReplayedRow(msgspec.Struct, gc=False):
+    """A refused event, by its place, was sent again to its own topic: a fact, written in the same transaction."""
+
+    topic: str
+    partition: int
+    offset: int
+    to_partition: int
+    to_offset: Annotated[int, Meta(description="Where on its topic the replay lies")]
+    replayed_ms: Annotated[int, Meta(description="Clock of who sent it [ms since 1970 UTC]")]
+
+
 def daily_key(row: DailyRow) -> bytes:
     """Kafka key of a daily row; the date has ten characters, so a subject may hold any sign."""
     return f"{row.user_id}|{row.date}".encode()
 
 
-def rejected_key(row: RejectedRow) -> bytes:
+def rejected_key(row: RejectedRow | ReplayedRow) -> bytes:
     return f"{row.topic}/{row.partition}/{row.offset}".encode()
 
 
 encode_row = msgspec.json.Encoder().encode
 decode_daily = msgspec.json.Decoder(DailyRow).decode
 decode_rejected = msgspec.json.Decoder(RejectedRow).decode
+decode_replayed = msgspec.json.Decoder(ReplayedRow).decode

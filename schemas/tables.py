@@ -71,5 +71,6 @@ RECORDS = Table("personal records, per user; elsewhere in the row of progress", 
 ENTITIES = Table("winner per entity with its contribution", None, "entities", None)
 EVENTS = Table("every accepted event, typed, by receipt", None, "events", None)
 REJECTED = Table("refused events with the reason", "rejected", "rejected", None)
+REPLAYED = Table("refused events that were sent again, and where to", "replayed", "replayed", None)
 POSITIONS = Table("how far the ledger got: watermark and counts per source partition", None, "positions", None)
-TABLES = (DAILY, PROGRESS, STREAKS, RECORDS, ENTITIES, EVENTS, REJECTED, POSITIONS)
+TABLES = (DAILY, PROGRESS, STREAKS, RECORDS, ENTITIES, EVENTS, REJECTED, REPLAYED, POSITIONS)

@@ -67,6 +67,9 @@ MILESTONES = Topic(
 REJECTED = Topic(
     "rejected", "topic/partition/offset", "events that were refused, raw, with the reason", timedelta(days=90)
 )
+REPLAYED = Topic(
+    "replayed", "topic/partition/offset", "refused events that were sent again, and where to", timedelta(days=90)
+)
 
 DAILY_SOURCES = (WORKOUTS, MEALS, BODY, PLANS)
 """The events that the daily stream folds."""
@@ -74,4 +77,4 @@ DAILY_INPUTS = (*DAILY_SOURCES, HINTS)
 """All that it reads."""
 SOURCES = (*DAILY_SOURCES, VIEWS)
 """Topics of events: conservation counts these."""
-TOPICS = (*SOURCES, HINTS, LEDGER, DAILY, CELLS, PROGRESS, MILESTONES, REJECTED)
+TOPICS = (*SOURCES, HINTS, LEDGER, DAILY, CELLS, PROGRESS, MILESTONES, REJECTED, REPLAYED)

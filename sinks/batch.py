@@ -9,7 +9,7 @@ from schemas.codec import Event
 from schemas.ledger import Winner
 from schemas.positions import Position
 from schemas.progress import ProgressRow
-from schemas.rows import DailyRow, RejectedRow
+from schemas.rows import DailyRow, RejectedRow, ReplayedRow
 
 Place = tuple[str, int]
 """Topic and partition."""
@@ -57,6 +57,7 @@ class Batch:
     daily: list[DailyRow] = field(default_factory=list)
     progress: list[ProgressRow] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)
+    replayed: list[ReplayedRow] = field(default_factory=list)
     events: list[EventRow] = field(default_factory=list)
     entities: list[EntityRow] = field(default_factory=list)
     positions: list[PositionRow] = field(default_factory=list)
@@ -93,6 +94,8 @@ def name_of(row: Any) -> str:
             return f"progress row of {row.user_id!r}, version {row.version}"
         case RejectedRow():
             return f"refused event {row.topic}/{row.partition}@{row.offset}"
+        case ReplayedRow():
+            return f"replay of {row.topic}/{row.partition}@{row.offset}"
         case EventRow():
             return f"event {row.topic}/{row.partition}@{row.offset} of {row.event.subject!r}"
         case EntityRow():

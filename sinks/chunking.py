@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from schemas.progress import ProgressRow
-from schemas.rows import DailyRow, RejectedRow
+from schemas.rows import DailyRow, RejectedRow, ReplayedRow
 from sinks.batch import EntityRow, PositionRow
 
 
@@ -36,6 +36,12 @@ def newest_progress(rows: Iterable[ProgressRow]) -> list[ProgressRow]:
 def once(rows: Iterable[RejectedRow]) -> list[RejectedRow]:
     """Each (topic, partition, offset) once, sorted by it."""
     kept = {(row.topic, row.partition, row.offset): row for row in rows}
+    return [kept[key] for key in sorted(kept)]
+
+
+def each_replay(rows: Iterable[ReplayedRow]) -> list[ReplayedRow]:
+    """Each replay once, sorted by its place and by where it went."""
+    kept = {(r.topic, r.partition, r.offset, r.to_partition, r.to_offset): r for r in rows}
     return [kept[key] for key in sorted(kept)]
 
 

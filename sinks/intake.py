@@ -15,7 +15,7 @@ from schemas.positions import decode_position, is_position
 from schemas.progress import decode_progress
 from schemas.receipt import Headers, first_ms
 from schemas.refusal import WRONG_KEY, filed
-from schemas.rows import RejectedRow, decode_daily, decode_rejected
+from schemas.rows import RejectedRow, decode_daily, decode_rejected, decode_replayed
 from sinks.batch import Batch, EntityRow, EventRow, PositionRow
 
 
@@ -87,6 +87,14 @@ def _rejected(into: Taken, topic: str, partition: int, records: Iterable[Record]
             into.unreadable.append(Unreadable(topic, partition, record.offset, record.key, str(why)))
 
 
+def _replayed(into: Taken, topic: str, partition: int, records: Iterable[Record]) -> None:
+    for record in records:
+        try:
+            into.batch.replayed.append(decode_replayed(record.value or b""))
+        except msgspec.MsgspecError as why:
+            into.unreadable.append(Unreadable(topic, partition, record.offset, record.key, str(why)))
+
+
 def _events(into: Taken, topic: str, partition: int, records: Iterable[Record]) -> None:
     rows, read = into.batch.events, reader(topic)
     for record in records:
@@ -132,6 +140,7 @@ _TAKERS: dict[str, Callable[[Taken, str, int, Iterable[Record]], None]] = {
     topics.DAILY.name: _daily,
     topics.PROGRESS.name: _progress,
     topics.REJECTED.name: _rejected,
+    topics.REPLAYED.name: _replayed,
     topics.LEDGER.name: _ledger,
     **{source.name: _events for source in topics.SOURCES},
 }

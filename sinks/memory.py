@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from schemas import tables, topics
 from schemas.progress import ProgressRow
-from schemas.rows import DailyRow, RejectedRow
+from schemas.rows import DailyRow, RejectedRow, ReplayedRow
 from sinks.batch import Batch, EntityRow, EventRow, Place, PositionRow
-from sinks.chunking import latest, newest_daily, newest_progress, winners
+from sinks.chunking import each_replay, latest, newest_daily, newest_progress, winners
 from sinks.days import as_of_day, day_of
 
 
@@ -25,6 +25,7 @@ class MemorySink:
         self.daily: dict[tuple[str, str], DailyRow] = {}
         self.progress: dict[str, ProgressRow] = {}
         self.rejected: dict[tuple[str, int, int], RejectedRow] = {}
+        self.replayed: list[ReplayedRow] = []
         self.events: dict[tuple[str, int, int], EventRow] = {}
         self.entities: dict[tuple[str, str, str, str | None], EntityRow] = {}
         self.positions: dict[Place, PositionRow] = {}
@@ -40,6 +41,7 @@ class MemorySink:
         self.daily |= {(r.user_id, r.date): r for r in newest_daily([*self.daily.values(), *batch.daily])}
         self.progress |= {r.user_id: r for r in newest_progress([*self.progress.values(), *batch.progress])}
         self.rejected |= {(r.topic, r.partition, r.offset): r for r in batch.rejected}
+        self.replayed = each_replay([*self.replayed, *batch.replayed])
         self.events |= {(r.topic, r.partition, r.offset): r for r in batch.events}
         self.entities |= {r[:4]: r for r in winners([*self.entities.values(), *batch.entities])}
         self.positions |= {(r.topic, r.partition): r for r in latest([*self.positions.values(), *batch.positions])}

@@ -13,7 +13,7 @@ from typing import Any
 import sinks
 from schemas.codec import Rejected, reader
 from schemas.progress import ProgressRow
-from schemas.rows import DailyRow
+from schemas.rows import DailyRow, ReplayedRow
 from sinks.base import Sink
 from sinks.batch import EventRow
 from sinks.clickhouse.read import ClickHouseReader
@@ -56,6 +56,13 @@ class Kept:
             rows = sorted(self.sink.rejected.items())
             return [(r.offset, r.raw, r.key) for (t, _, _), r in rows if t == topic]
         return [(r.offset, r.raw, r.key) for r in await self.reader.rejected(topic)]
+
+    async def replayed(self, topic: str) -> list[ReplayedRow]:
+        """The replays of a topic."""
+        if isinstance(self.sink, MemorySink):
+            return [row for row in self.sink.replayed if row.topic == topic]
+        found: list[ReplayedRow] = await self.reader.replayed(topic)
+        return found
 
 
 def make(role: str, endpoints: Any) -> Kept:

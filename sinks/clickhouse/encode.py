@@ -10,7 +10,7 @@ from msgspec.structs import astuple
 
 from schemas.ledger import Winner
 from schemas.positions import version_of
-from schemas.rows import DailyRow, RejectedRow
+from schemas.rows import DailyRow, RejectedRow, ReplayedRow
 from schemas.tables import DAILY_COLUMNS
 from sinks.batch import EntityRow, PositionRow
 from sinks.days import day_of
@@ -84,4 +84,11 @@ def rejected(rows: Sequence[RejectedRow]) -> Columns:
         "path": [row.path for row in rows],
         "raw": [row.raw for row in rows],
         "key": [row.key for row in rows],
+        "original_at": [row.original_ms for row in rows],
     }
+
+
+def replayed(rows: Sequence[ReplayedRow]) -> Columns:
+    names = ("topic", "partition", "offset", "to_partition", "to_offset")
+    found: Columns = {name: [getattr(row, name) for row in rows] for name in names}
+    return found | {"replayed_at": [row.replayed_ms for row in rows]}

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schemas.progress import ProgressRow
-from schemas.rows import DailyRow, RejectedRow
+from schemas.rows import DailyRow, RejectedRow, ReplayedRow
 from schemas.tables import DAILY_COLUMNS, Column
 from sinks.clickhouse import progress
 from sinks.clickhouse.client import connected
@@ -18,8 +18,12 @@ SELECT {_NAMES} FROM daily_current
 WHERE user_id IN {{users:Array(String)}} AND (user_id, date) IN arrayZip({{users:Array(String)}}, {{dates:Array(Date)}})
 """
 _REJECTED = """
-SELECT topic, partition, offset, received_at, reason, path, raw, key FROM rejected_current WHERE topic = {topic:String}
-ORDER BY partition, offset
+SELECT topic, partition, offset, received_at, reason, path, raw, key, original_at
+FROM rejected_current WHERE topic = {topic:String} ORDER BY partition, offset
+"""
+_REPLAYED = """
+SELECT topic, partition, offset, to_partition, to_offset, replayed_at
+FROM replayed_current WHERE topic = {topic:String} ORDER BY partition, offset, to_partition, to_offset
 """
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = datetime.resolution * 1000
@@ -51,7 +55,13 @@ class ClickHouseReader:
         async with connected(self._url) as client:
             formats = {"raw": "bytes", "key": "bytes"}
             found = await client.query(_REJECTED, parameters={"topic": topic}, column_formats=formats)
-        return [RejectedRow(t, p, o, _value(at), *rest) for t, p, o, at, *rest in found.result_rows]
+        return [RejectedRow(*map(_value, values)) for values in found.result_rows]
+
+    async def replayed(self, topic: str) -> list[ReplayedRow]:
+        """The replays of a topic, by their places and where they went."""
+        async with connected(self._url) as client:
+            found = await client.query(_REPLAYED, parameters={"topic": topic})
+        return [ReplayedRow(*map(_value, values)) for values in found.result_rows]
 
 
 def row(values: Iterable[Any]) -> DailyRow:

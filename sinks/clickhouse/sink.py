@@ -11,7 +11,7 @@ from schemas import tables, topics
 from sinks.address import shown
 from sinks.base import Stop
 from sinks.batch import Batch, Place
-from sinks.chunking import latest, newest_daily, newest_progress, once, winners
+from sinks.chunking import each_replay, latest, newest_daily, newest_progress, once, winners
 from sinks.clickhouse import encode, events, progress
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.retry import ERRORS, UNFIT, judge
@@ -23,7 +23,7 @@ _SETTINGS = {
 
 
 class ClickHouseSink:
-    """Events, entities, positions, daily rows, progress and refused events.
+    """Events, entities, positions, daily rows, progress, refused events and their replays.
 
     Each insert is all or nothing for a month's partition; a batch is so only for who waits for write.
     """
@@ -35,8 +35,12 @@ class ClickHouseSink:
         topics.DAILY.name,
         topics.PROGRESS.name,
         topics.REJECTED.name,
+        topics.REPLAYED.name,
     )
-    tables = (tables.EVENTS, tables.ENTITIES, tables.POSITIONS, tables.DAILY, tables.PROGRESS, tables.REJECTED)
+    tables = (
+        *(tables.EVENTS, tables.ENTITIES, tables.POSITIONS, tables.DAILY, tables.PROGRESS),
+        *(tables.REJECTED, tables.REPLAYED),
+    )
     rows_per_write = 50_000
     linger_s = 1.0
 
@@ -58,6 +62,7 @@ class ClickHouseSink:
             "daily": encode.daily(newest_daily(batch.daily)),
             "progress": progress.columns(newest_progress(batch.progress)),
             "rejected": encode.rejected(once(batch.rejected)),
+            "replayed": encode.replayed(each_replay(batch.replayed)),
             "positions": encode.positions(latest(batch.positions)),
         }
         for table, columns in encoded.items():

@@ -51,8 +51,14 @@ WHERE kept.version < excluded.version
 """
 
 FILE_REJECTED = """
-INSERT INTO rejected (topic, partition, "offset", received_at, reason, path, raw, key)
-VALUES (%s, %s, %s, timestamptz 'epoch' + %s * interval '1 millisecond', %s, %s, %s, %s)
+INSERT INTO rejected (topic, partition, "offset", received_at, reason, path, raw, key, original_at)
+VALUES (%s, %s, %s, timestamptz 'epoch' + %s * interval '1 millisecond', %s, %s, %s, %s,
+        timestamptz 'epoch' + %s * interval '1 millisecond')
+ON CONFLICT DO NOTHING
+"""
+FILE_REPLAYED = """
+INSERT INTO replayed (topic, partition, "offset", to_partition, to_offset, replayed_at)
+VALUES (%s, %s, %s, %s, %s, timestamptz 'epoch' + %s * interval '1 millisecond')
 ON CONFLICT DO NOTHING
 """
 
@@ -82,7 +88,8 @@ def staged(rows: Iterable[DailyRow]) -> Iterator[tuple[Any, ...]]:
 def rejected(row: RejectedRow) -> tuple[Any, ...]:
     """Parameters of FILE_REJECTED; PostgreSQL's text cannot hold U+0000, which a path may quote."""
     reason, path = (text.replace("\x00", "\\u0000") for text in (row.reason, row.path))
-    return row.topic, row.partition, row.offset, row.received_ms, reason, path, row.raw, row.key
+    place = (row.topic, row.partition, row.offset, row.received_ms)
+    return *place, reason, path, row.raw, row.key, row.original_ms
 
 
 def months(rows: Iterable[DailyRow]) -> set[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 
 from schemas.progress import ProgressRow
-from schemas.rows import DailyRow, RejectedRow
+from schemas.rows import DailyRow, RejectedRow, ReplayedRow
 from schemas.tables import DAILY, DAILY_COLUMNS, Column
 from sinks.postgres import progress
 from sinks.postgres.encode import array
@@ -21,8 +21,12 @@ JOIN unnest(%s::text[], %s::date[]) AS wanted (user_id, date) USING (user_id, da
 WHERE kept.entities IS NOT NULL
 """
 _REJECTED = """
-SELECT topic, partition, "offset", received_at, reason, path, raw, key FROM rejected WHERE topic = %s
+SELECT topic, partition, "offset", received_at, reason, path, raw, key, original_at FROM rejected WHERE topic = %s
 ORDER BY partition, "offset"
+"""
+_REPLAYED = """
+SELECT topic, partition, "offset", to_partition, to_offset, replayed_at FROM replayed WHERE topic = %s
+ORDER BY partition, "offset", to_partition, to_offset
 """
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = datetime.resolution * 1000
@@ -53,7 +57,13 @@ class PostgresReader:
         """The refused events of a topic, by partition and offset."""
         async with await psycopg.AsyncConnection.connect(self._url) as connection:
             found = await connection.execute(_REJECTED, (topic,))
-            return [RejectedRow(t, p, o, _value(at), *rest) for t, p, o, at, *rest in await found.fetchall()]
+            return [RejectedRow(*map(_value, values)) for values in await found.fetchall()]
+
+    async def replayed(self, topic: str) -> list[ReplayedRow]:
+        """The replays of a topic, by their places and where they went."""
+        async with await psycopg.AsyncConnection.connect(self._url) as connection:
+            found = await connection.execute(_REPLAYED, (topic,))
+            return [ReplayedRow(*map(_value, values)) for values in await found.fetchall()]
 
 
 def row(values: Iterable[Any]) -> DailyRow:

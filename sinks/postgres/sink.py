@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 import psycopg
+from msgspec.structs import astuple
 from psycopg import AsyncConnection
 
 from schemas import tables, topics
@@ -14,7 +15,7 @@ from schemas.rows import DailyRow
 from sinks.address import shown
 from sinks.base import Refusal, Retry
 from sinks.batch import Batch, Place
-from sinks.chunking import newest_daily, newest_progress, once
+from sinks.chunking import each_replay, newest_daily, newest_progress, once
 from sinks.days import as_of_day
 from sinks.postgres import encode, progress
 from sinks.postgres.retry import NO_MONTH, judge
@@ -35,11 +36,11 @@ WHERE inhparent = to_regclass('user_metrics_daily') AND relname ~ '_\\d{4}_\\d\\
 
 
 class PostgresSink:
-    """Daily rows, progress and refused events."""
+    """Daily rows, progress, refused events and their replays."""
 
     role = "postgres"
-    topics = (topics.DAILY.name, topics.PROGRESS.name, topics.REJECTED.name)
-    tables = (tables.DAILY, tables.PROGRESS, tables.STREAKS, tables.RECORDS, tables.REJECTED)
+    topics = (topics.DAILY.name, topics.PROGRESS.name, topics.REJECTED.name, topics.REPLAYED.name)
+    tables = (tables.DAILY, tables.PROGRESS, tables.STREAKS, tables.RECORDS, tables.REJECTED, tables.REPLAYED)
     rows_per_write = 10_000
     linger_s = 0.0
 
@@ -64,9 +65,10 @@ class PostgresSink:
 
     async def write(self, batch: Batch) -> None:
         daily, users, rejected = newest_daily(batch.daily), newest_progress(batch.progress), once(batch.rejected)
+        replayed = [astuple(row) for row in each_replay(batch.replayed)]
         for each in users:
             as_of_day(each)
-        if not daily and not users and not rejected:
+        if not daily and not users and not rejected and not replayed:
             return
         try:
             connection = await self._connected()
@@ -78,6 +80,8 @@ class PostgresSink:
                     await self._upsert_progress(cursor, users)
                 if rejected:
                     await cursor.executemany(encode.FILE_REJECTED, [encode.rejected(row) for row in rejected])
+                if replayed:
+                    await cursor.executemany(encode.FILE_REPLAYED, replayed)
         except (psycopg.Error, OSError, OverflowError) as why:
             if NO_MONTH in str(why):
                 self._months.clear()

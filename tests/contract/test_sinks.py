@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sink_kit import Kept, by_key, make, null_row, row, user
 
-from schemas.rows import Best, RejectedRow
+from schemas.rows import Best, RejectedRow, ReplayedRow
 from sinks import aside, patience
 from sinks.base import Refused, Retry
 from sinks.batch import Batch
@@ -151,6 +151,18 @@ async def test_refused_events_are_kept_once_with_their_bytes(kept: Kept) -> None
     await kept.sink.write(Batch(rejected=rows))
     await kept.sink.write(Batch(rejected=rows[::-1]))
     assert await kept.rejected(topic) == [(7, b'{"\xff\x00', b"\xfe"), (8, None, None)]
+
+
+@pytest.mark.parametrize("kept", ["memory", "postgres", "clickhouse"], indirect=True)
+async def test_each_replay_is_kept_once_and_none_replaces_another(kept: Kept) -> None:
+    topic, now = f"t-{user()}", int(time.time() * 1000)
+    rows = [ReplayedRow(topic, 0, 7, 0, 90, now), ReplayedRow(topic, 0, 7, 1, 91, now + 5)]
+    refused = RejectedRow(topic, 1, 91, now, "again", "$", b"{", b"u", original_ms=now - 5)
+    await kept.sink.write(Batch(replayed=rows[:1], rejected=[refused]))
+    await kept.sink.write(Batch(replayed=rows[::-1]))
+    assert await kept.replayed(topic) == rows
+    if kept.reader is not None:
+        assert await kept.reader.rejected(topic) == [refused]
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])

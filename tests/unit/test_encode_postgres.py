@@ -49,7 +49,7 @@ def test_months_are_those_of_the_rows_and_a_date_that_is_none_is_refused() -> No
 
 def test_a_nul_in_a_reason_is_written_out() -> None:
     found = encode.rejected(RejectedRow("meals", 1, 2, 3, "a\x00b", "$.\x00", b"\x00", b"k"))
-    assert found == ("meals", 1, 2, 3, "a\\u0000b", "$.\\u0000", b"\x00", b"k")
+    assert found == ("meals", 1, 2, 3, "a\\u0000b", "$.\\u0000", b"\x00", b"k", None)
 
 
 @pytest.mark.parametrize(
