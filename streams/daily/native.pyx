@@ -278,7 +278,7 @@ cdef bint instant(Text t, int64_t *ms, int *offset) noexcept:
             fraction += (p[0] - 48) * scale
             scale //= 10
             p += 1
-            if end - p < 1:
+            if end - p < 1 or p - t.at > 29:  # at most nine decimals
                 return False
     if end - p == 1 and p[0] == 90:
         offset[0] = OFFSET_OF_Z
@@ -292,8 +292,6 @@ cdef bint instant(Text t, int64_t *ms, int *offset) noexcept:
             zone_minute = -zone_minute
         offset[0] = zone_minute
     else:
-        return False
-    if end - t.at > 35:  # at most nine decimals
         return False
     # days since 1970 of a civil date, years beginning in March (Hinnant, chrono-Compatible Low-Level Date Algorithms)
     y = year - (month <= 2)

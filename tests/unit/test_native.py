@@ -216,3 +216,12 @@ def test_what_is_common_is_taken(change: tuple[bytes, bytes]) -> None:
             assert same_or_left(changed, key), changed
             return
     raise AssertionError(f"no sample holds {change[0]!r}")
+
+
+@pytest.mark.parametrize("zone", ["Z", "+01:00"])
+@pytest.mark.parametrize("digits", [1, 3, 9, 10, 14])
+def test_a_time_has_at_most_nine_decimals_whatever_its_offset(digits: int, zone: str) -> None:
+    head = (
+        b'{"specversion":"1.0","id":"0","source":"ios/1","data":{"meal_type":"0"},"subject":"u_1","type":"meal.logged",'
+    )
+    same_or_left(head + f'"time":"2026-03-01T12:31:00.{"1" * digits}{zone}"}}'.encode(), b"u_1")
