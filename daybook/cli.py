@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from daybook.commands import checks, demo, events, rejected, servers, workers
+from daybook.commands import checks, demo, events, imports, rejected, servers, workers
 from daybook.errors import Problem
 from daybook.say import out, say
 
@@ -63,6 +63,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(rejected.app, name="rejected")
+app.command("import")(imports.import_)  # a keyword of Python's
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 servers.py   up, down, status, logs, env
 workers.py   migrate, worker
 events.py    send, replay, generate
+imports.py   import
 checks.py    wait, verify
 rejected.py  rejected list, show, replay, allow
 demo.py      demo

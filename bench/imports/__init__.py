@@ -1,0 +1,1 @@
+"""How fast, and in how much memory, is a big Apple Health export read?"""
