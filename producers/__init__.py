@@ -2,6 +2,7 @@
 
 shell      publish.py: events to Kafka, all acknowledged or one clear error; send.py: a user's JSON lines, judged first
 real       fitbit.py: a month of 33 people from data/fitbit, and Fitbit's own daily totals to compare with
+brought    imports/: exports of other apps (Strong, MyFitnessPal, Garmin FIT, Apple Health)
 made up    generate.py: a seeded population. people.py: who they are; clocks.py: how they write times; diary.py: what
            they do; contents.py, dishes.py: what the events say; faults.py, spoiled.py: what goes wrong on the way;
            dice.py: rolls the same on every machine

@@ -1,7 +1,7 @@
 """A made-up Apple Health export of any size: the same bytes on every machine.
 
-A day has about 700 records: a watch's energy, distance and heart rate every few minutes, a phone's steps beside them, a
-night's stages, now and then a weight, a meal, a drink, a workout. So a gigabyte is about ten years.
+A day has about 640 records: a watch's energy, distance and heart rate every few minutes, a phone's steps beside them, a
+night's stages, now and then a weight, a meal, a drink, a workout. So a gigabyte is about twelve years.
 """
 
 from __future__ import annotations
