@@ -10,11 +10,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import msgspec
-
-from schemas.ledger import KIND_OF_TYPE, entity_key, pack_contribution, pack_winner, split_key
+from schemas.ledger import entity_key, split_key
 from schemas.rows import DailyRow
 from schemas.tables import DAILY_COLUMNS, Column
+from sinks.clickhouse.entities import StoredEntity, packed
 from streams.daily.cells import row
 from streams.daily.core import Ledger
 from streams.state import Records
@@ -23,24 +22,6 @@ METRICS = DAILY_COLUMNS[3:]
 """What is compared: all but user, date and version."""
 DayKey = tuple[str, str]
 """User and local day as YYYY-MM-DD."""
-
-
-class EntityRow(NamedTuple):
-    """One row of `entities_current`."""
-
-    subject: str
-    family: str
-    entity: str
-    register: str
-    type: str
-    revision: int
-    deleted: bool
-    digest: bytes
-    time_ms: int
-    utc_offset_min: int | None
-    timezone: str | None
-    source: str
-    contribution: str
 
 
 class EventRow(NamedTuple):
@@ -64,17 +45,7 @@ class Recomputed(NamedTuple):
     """Users and entities whose winner `entities` does not hold, although `events` does."""
 
 
-def packed(e: EntityRow) -> tuple[bytes, bytes]:
-    """The changelog record of a row of `entities`."""
-    kind = KIND_OF_TYPE[e.type]
-    said = msgspec.json.decode(e.contribution) if e.contribution else {}
-    contribution = pack_contribution(tuple(said.get(name) for name in kind.values), said.get("tail"))
-    return entity_key(e.subject, e.family, e.entity, e.register or None), pack_winner(
-        e.revision, e.deleted, e.digest, e.time_ms, e.utc_offset_min, kind.code, e.source, e.timezone, contribution
-    )
-
-
-def recompute(entities: Iterable[EntityRow], events: Iterable[EventRow]) -> Recomputed:
+def recompute(entities: Iterable[StoredEntity], events: Iterable[EventRow]) -> Recomputed:
     """All days of the users that these rows are about. Both must hold all rows of each of them."""
     ledger = Ledger()
     winners = [packed(entity) for entity in entities]

@@ -14,7 +14,7 @@ from importlib import import_module
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from daybook import kafka, sinking, topics, workers
+from daybook import kafka, loading, sinking, topics, workers
 from daybook.errors import Problem
 from daybook.settings import Settings
 from schemas.topics import TOPICS
@@ -38,6 +38,8 @@ def run(role: str, settings: Settings) -> None:
         try:
             if role in STREAMS:
                 _stream(settings, role, ready)
+            elif role == "loader":
+                loading.run(settings, ready)
             else:
                 sinking.run(settings, role, ready)
         except (Problem, SinkError):
@@ -63,6 +65,7 @@ def stream(settings: Settings, role: str = "streams") -> ChunkApp:
         bootstrap,
         partitions=partitions_of(bootstrap),
         worker_name=settings.name_of(role),
+        **({"hot_days": settings.hot_days} if role == "streams" else {}),
         rejects_share=settings.rejects_share,
         rejects_run=settings.rejects_run,
     )

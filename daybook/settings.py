@@ -47,6 +47,10 @@ class Settings(BaseSettings):
     rejects_run: int = Field(
         1_000, ge=0, description="It stops too when so many in a row are refused; 0: never for that."
     )
+    hot_days: int = Field(
+        35, ge=0, description="Days whose entities a streams worker keeps; older ones are loaded when needed. 0: all."
+    )
+    loads_per_s: int = Field(20_000, ge=1, description="Most old entities that one loader brings back a second.")
     worker_name: str | None = Field(
         None, description="Stable name of the workers here (static membership); its own for each machine and folder."
     )

@@ -36,7 +36,12 @@ def look(settings: Settings) -> list[Row]:
     with ThreadPoolExecutor(len(SERVERS)) as pool:
         servers = list(pool.map(lambda name: _server(settings, name, own.get(name)), SERVERS))
     kafka_answers = servers[SERVERS.index("kafka")].state == "running"
-    groups = {"streams": waiting.DAILY_STREAM, "progress": waiting.PROGRESS_STREAM, **sinking.groups()}
+    groups = {
+        "streams": waiting.DAILY_STREAM,
+        "progress": waiting.PROGRESS_STREAM,
+        "loader": waiting.LOADER,
+        **sinking.groups(),
+    }
     behind = waiting.records_behind(settings.address("kafka"), groups) if kafka_answers else {}
     return [*servers, *(_worker(settings, role, groups[role], behind.get(role)) for role in workers.ROLES)]
 

@@ -13,12 +13,13 @@ import msgspec
 import psycopg
 import redis
 
-from daybook.recompute import DayKey, EntityRow, EventRow
+from daybook.recompute import DayKey, EventRow
 from daybook.settings import Settings
 from schemas.progress import ProgressRow
 from schemas.rows import DailyRow
 from schemas.tables import DAILY, DAILY_COLUMNS
 from sinks.clickhouse import progress as clickhouse_progress
+from sinks.clickhouse.entities import COLUMNS, StoredEntity
 from sinks.clickhouse.read import row as clickhouse_row
 from sinks.postgres import progress as postgres_progress
 from sinks.postgres.read import row as postgres_row
@@ -30,10 +31,7 @@ from sinks.redis.read import row as redis_row
 Days = dict[DayKey, DailyRow]
 _T = TypeVar("_T")
 _NAMES = ", ".join(column.name for column in DAILY_COLUMNS)
-_ENTITIES = """
-SELECT subject, family, entity, register, type, revision, deleted, digest, toUnixTimestamp64Milli(time),
-       utc_offset_min, timezone, source, contribution
-FROM entities_current WHERE {}"""
+_ENTITIES = f"SELECT {COLUMNS} FROM entities_current WHERE {{}}"
 _EVENTS = """
 SELECT topic, toUnixTimestamp64Milli(received_at), subject, entity, register, raw
 FROM events WHERE topic != 'views' AND {}"""
@@ -92,10 +90,10 @@ class Stores:
             yield Range(after, found[-1][0])
             after = found[-1][0]
 
-    def entities(self, users: Range) -> list[EntityRow]:
+    def entities(self, users: Range) -> list[StoredEntity]:
         """Winners of these users."""
         condition, parameters = users.where("subject", _clickhouse_mark)
-        return [EntityRow(*row) for row in self._query(_ENTITIES.format(condition), parameters)]
+        return [StoredEntity(*row) for row in self._query(_ENTITIES.format(condition), parameters)]
 
     def events(self, users: Range) -> list[EventRow]:
         """Raw events of these users that are still kept, and that the daily stream folds."""

@@ -20,7 +20,7 @@ from daybook.settings import SERVERS, Settings
 from stack.config import mark_of
 from stack.process import Process, Spec, end_strays, write_private
 
-ROLES = ("streams", "progress", "postgres", "clickhouse", "redis")
+ROLES = ("streams", "progress", "postgres", "clickhouse", "redis", "loader")
 READY_FILE = "DAYBOOK_READY_FILE"
 STOP_TIMEOUT_S = 30.0
 

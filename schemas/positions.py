@@ -20,7 +20,7 @@ MOST_AHEAD = 1 << 30
 class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
     """How far one partition of one source topic is folded, and what became of its events.
 
-    Conservation (DESIGN §1): received = applied + duplicate + superseded + rejected.
+    Conservation (DESIGN §1): received = applied + duplicate + superseded + rejected + pending.
     """
 
     generation: int
@@ -36,6 +36,8 @@ class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
     duplicate: int = 0
     superseded: int = 0
     rejected: int = 0
+    pending: int = 0
+    """In flight: they wait in the state for entities that are not in memory (schemas/loads.py)."""
     recent: int = 0
     """Of the last 10,000 or so; with the next two what the limit of refusals goes by (streams/runtime/limit.py)."""
     recent_rejected: int = 0

@@ -64,6 +64,8 @@ PROGRESS = Topic("progress", "subject", "one absolute row per user: windows, str
 MILESTONES = Topic(
     "milestones", "subject", "records set and revoked, streaks extended, broken, restored", timedelta(days=90)
 )
+LOADS = Topic("loads", "subject", "users whose old entities are needed (loads.py)", timedelta(days=90))
+LOADED = Topic("loaded", "subject", "their old entities, from ClickHouse (loads.py)", timedelta(days=90), True)
 REJECTED = Topic(
     "rejected", "topic/partition/offset", "events that were refused, raw, with the reason", timedelta(days=90)
 )
@@ -73,8 +75,8 @@ REPLAYED = Topic(
 
 DAILY_SOURCES = (WORKOUTS, MEALS, BODY, PLANS)
 """The events that the daily stream folds."""
-DAILY_INPUTS = (*DAILY_SOURCES, HINTS)
+DAILY_INPUTS = (*DAILY_SOURCES, HINTS, LOADED)
 """All that it reads."""
 SOURCES = (*DAILY_SOURCES, VIEWS)
 """Topics of events: conservation counts these."""
-TOPICS = (*SOURCES, HINTS, LEDGER, DAILY, CELLS, PROGRESS, MILESTONES, REJECTED, REPLAYED)
+TOPICS = (*SOURCES, HINTS, LOADS, LOADED, LEDGER, DAILY, CELLS, PROGRESS, MILESTONES, REJECTED, REPLAYED)

@@ -16,6 +16,7 @@ from schemas.progress import decode_progress
 from schemas.receipt import Headers, first_ms
 from schemas.refusal import WRONG_KEY, filed
 from schemas.rows import RejectedRow, decode_daily, decode_rejected, decode_replayed
+from sinks.base import Stop
 from sinks.batch import Batch, EntityRow, EventRow, PositionRow
 
 
@@ -127,13 +128,15 @@ def _ledger(into: Taken, topic: str, partition: int, records: Iterable[Record]) 
                 into.batch.positions.append(PositionRow(source, partition, position))
             except ValueError as why:
                 into.unreadable.append(Unreadable(topic, partition, record.offset, key, str(why)))
-        else:
+        elif key and key[0]:  # what else begins with a zero byte is the worker's own (schemas/loads.py)
             newest[key] = value
     for key, value in newest.items():
         try:
             into.batch.entities.append(EntityRow(*split_key(key), unpack_winner(value)))
         except Exception as why:  # struct.error, KeyError, ValueError...: not written by a worker of this version
-            into.unreadable.append(Unreadable(topic, partition, -1, key, f"{type(why).__name__}: {why}"))
+            # Owners evict what ClickHouse holds (docs/adr/0015): a winner set aside would be lost.
+            reason = f"{type(why).__name__}: {why}"
+            raise Stop(f"{topic}/{partition} holds a winner that this version cannot read: {key!r}: {reason}") from why
 
 
 _TAKERS: dict[str, Callable[[Taken, str, int, Iterable[Record]], None]] = {

@@ -16,7 +16,7 @@ class MemorySink:
     """Keeps everything in dicts."""
 
     role = "memory"
-    topics = tuple(topic.name for topic in topics.TOPICS if topic is not topics.HINTS)
+    topics = tuple(topic.name for topic in (*topics.SOURCES, topics.LEDGER, topics.DAILY, topics.REJECTED))
     tables = tables.TABLES
     rows_per_write = 5_000
     linger_s = 0.0

@@ -34,12 +34,18 @@ class Records(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """What became of the records of one fold call; their sum is the number of records."""
+    """What became of some records; of one fold call, their sum is the number of records."""
 
     applied: int = 0
     duplicate: int = 0
     superseded: int = 0
     rejected: int = 0
+    pending: int = 0
+    """They wait, in the state, for what it does not know yet; later they become one of the first three."""
+
+    def plus(self, other: Counts) -> Counts:
+        """Both together."""
+        return Counts(*map(sum, zip(self, other, strict=True)))
 
 
 Pairs = list[tuple[bytes, bytes | None]]
@@ -53,6 +59,8 @@ class Drained(NamedTuple):
     """Records of the changelog: all that `restore` needs."""
     rows: dict[str, Pairs]
     """Output topic → records; they go to the partition with the same number."""
+    settled: Mapping[str, Counts] = {}
+    """Source topic → what became of its records that were pending; `pending` is negative."""
 
 
 Guard = Callable[[Records, Pairs], None]
@@ -68,7 +76,11 @@ class Guarded(Protocol):
 
 
 class PartitionState(Protocol):
-    """The pure state of one partition: no I/O, no clock. The runtime calls it from one thread, never twice at once."""
+    """The pure state of one partition: no I/O, no clock. The runtime calls it from one thread, never twice at once.
+
+    It may also have `restore_note(key, value) -> bool`, for changelog records of its own whose keys begin with a zero
+    byte, and `uncounted`, the source topics that carry no events: their records are not counted.
+    """
 
     def restore(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
         """Take changelog records in their order, later ones win. May be called again with a tail after a rebalance."""

@@ -23,9 +23,11 @@ def migrate(data: Data = None, partitions: Partitions = None) -> None:
 
 def worker(
     role: Annotated[
-        Literal["streams", "progress", "postgres", "clickhouse", "redis", "all"],
+        Literal["streams", "progress", "postgres", "clickhouse", "redis", "loader", "all"],
         typer.Option(
-            "--role", help="streams folds events into days, progress what they come to; the others write their store."
+            "--role",
+            help="streams folds events into days, progress what they come to; postgres, clickhouse and redis write it "
+            "to their store; loader brings old entities back.",
         ),
     ],
     data: Data = None,

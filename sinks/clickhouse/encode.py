@@ -65,7 +65,7 @@ def contribution(winner: Winner) -> str:
 
 def positions(rows: Sequence[PositionRow]) -> Columns:
     counted = ("generation", "flush", "topic_id", "next_offset")
-    counted += ("received", "applied", "duplicate", "superseded", "rejected")  # type: ignore[assignment]
+    counted += ("received", "applied", "duplicate", "superseded", "rejected", "pending")  # type: ignore[assignment]
     found: Columns = {name: [getattr(row.position, name) for row in rows] for name in counted}
     return found | {
         "topic": [row.topic for row in rows],

@@ -9,7 +9,7 @@ from clickhouse_connect.datatypes.registry import get_from_name
 
 from schemas import tables, topics
 from sinks.address import shown
-from sinks.base import Stop
+from sinks.base import Refused, Stop
 from sinks.batch import Batch, Place
 from sinks.chunking import each_replay, latest, newest_daily, newest_progress, once, winners
 from sinks.clickhouse import encode, events, progress
@@ -92,7 +92,11 @@ class ClickHouseSink:
         except KeyError as why:
             raise Stop(f"{self._where}: table {table} has no column {why}: run daybook migrate") from why
         except (*ERRORS, *UNFIT) as why:
-            raise judge(why, self._where) from why
+            error = judge(why, self._where)
+            if table == "entities" and isinstance(error, Refused):
+                # Owners evict what ClickHouse holds (docs/adr/0015): a winner set aside would be lost.
+                raise Stop(f"{error}: a winner cannot be stored, and must not be passed over") from why
+            raise error from why
 
     async def _connected(self) -> Any:
         """The client; at first, also the types of all columns, which tell whether the tables are there."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from schemas.topics import DAILY, DAILY_APP, DAILY_INPUTS, GENERATION, LEDGER, REJECTED
+from schemas.topics import DAILY, DAILY_APP, DAILY_INPUTS, GENERATION, LEDGER, LOADS, REJECTED
 from streams.daily.core import Ledger
 from streams.daily.reading import native_reader
 from streams.runtime import ChunkApp, chunked_topic, chunks, fold_table, make_app
@@ -15,17 +15,21 @@ TABLE = "ledger"
 assert f"{DAILY_APP}-{TABLE}-changelog" == LEDGER.name, "schemas/topics.py names the changelog that Faust would"
 
 
-def build(kafka: str, *, partitions: int, worker_name: str | None = None, **settings: Any) -> ChunkApp:
+def build(
+    kafka: str, *, partitions: int, worker_name: str | None = None, hot_days: int = 0, **settings: Any
+) -> ChunkApp:
     """The Faust app of the daily stream.
 
     `kafka`: host:port. `partitions`: of every user-keyed topic. `worker_name`: stable name, for static membership.
+    `hot_days`: entities of days before so many may be evicted (docs/adr/0015); 0: none ever is.
     `settings`: Faust's or the runtime's own (streams/runtime/tuning.py).
     """
     reader = "the compiled reader" if native_reader("meals") else "Python: the compiled reader was not built"
     log.info("meals are read by %s", reader)
     app = make_app(DAILY_APP, kafka, generation=GENERATION, worker_name=worker_name, **settings)
     topic = chunked_topic(app, *(source.name for source in DAILY_INPUTS))
-    ledger = fold_table(app, TABLE, partitions, Ledger, outputs=[DAILY.name, REJECTED.name])
+    outputs = [DAILY.name, REJECTED.name, LOADS.name]
+    ledger = fold_table(app, TABLE, partitions, lambda number: Ledger(number, hot_days), outputs=outputs)
 
     @app.agent(topic)
     async def daily(stream: Any) -> None:

@@ -24,11 +24,12 @@ from schemas.ledger import (
 from schemas.receipt import judged_by
 from schemas.refusal import WRONG_KEY, filed
 from schemas.rows import daily_key, encode_row, rejected_key
-from schemas.topics import DAILY, HINTS, REJECTED
+from schemas.topics import DAILY, HINTS, LOADED, LOADS, REJECTED
 from streams.daily.cells import SHIFTS, Cell, amount_of, cells_of, platform_of, row, winner_day
 from streams.daily.contribution import FOLDS
 from streams.daily.days import Profiles, day_of, profiles_of
 from streams.daily.hints import take_hints
+from streams.daily.old import OldDays
 from streams.daily.reading import native_reader
 from streams.state import Counts, Drained, Guard, Pairs, Records
 
@@ -104,17 +105,18 @@ class User:
     def warm(self) -> dict[int, Cell]:
         """The cells, made from the winners if need be."""
         if self.cells is None:
-            self.profiles = self._profiles()
+            self.profiles = self.read_profiles()
             self.cells = cells_of(self.entities, self.profiles)
         return self.cells
 
-    def _profiles(self) -> Profiles:
+    def read_profiles(self) -> Profiles:
+        """The profiles among the winners, latest first."""
         registers = [(k, unpack_winner(v)) for k, v in self.entities.items() if b"\0p\0" in k]
         return profiles_of([(k, w) for k, w in registers if w.kind.code == _PROFILE])
 
     def rezone(self) -> set[int]:
         """Apply a changed profile. Returns the days that gained or lost an entity; all others stay as they are."""
-        before, self.profiles = self.profiles, self._profiles()
+        before, self.profiles = self.profiles, self.read_profiles()
         moved: set[int] = set()
         for winner in map(unpack_winner, self.entities.values()):
             if winner.kind.code in SHIFTS:
@@ -129,9 +131,13 @@ class User:
 class Ledger:
     """The state of one partition (streams.state.PartitionState)."""
 
-    def __init__(self, partition: int = 0) -> None:
+    uncounted = frozenset({LOADED.name})
+
+    def __init__(self, partition: int = 0, hot_days: int = 0, **pace: int) -> None:
+        """`hot_days`: entities of days before so many may be evicted; 0: none ever is. `pace`: see `OldDays`."""
         self.partition = partition
         self.users: dict[str, User] = {}
+        self.old = OldDays(self, hot_days, **pace)
         self._state: dict[bytes, bytes | None] = {}
         self._dirty: dict[tuple[str, int], None] = {}
         self._touched: dict[Cell, tuple[str, int]] = {}
@@ -143,6 +149,16 @@ class Ledger:
 
     def restore(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
         """Take winners from the changelog, later records win; users stay cold until an event touches them."""
+        self.old.forget()
+        self.put(keys, values)
+
+    def restore_note(self, key: bytes, value: bytes | None) -> bool:
+        """Take a changelog record whose key begins with a zero byte; whether it is one of ours (schemas/loads.py)."""
+        self.old.forget()
+        return self.old.restore(key, value)
+
+    def put(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
+        """Set winners without writing them to the changelog; None takes one away."""
         for key, value in zip(keys, values, strict=True):
             subject = key[: key.index(b"\0")].decode()
             user = self.users.get(subject)
@@ -158,12 +174,17 @@ class Ledger:
         """Fold records of one source topic. Raising leaves the ledger as it was."""
         if records.topic == HINTS.name:
             return take_hints(self, records)
+        if records.topic == LOADED.name:
+            self.old.hear(records.keys, records.values, records.timestamps)
+            return Counts()
         decided, refused = judge(records)
         if self.guard is not None:
             self.guard(records, refused)
-        applied, duplicate, superseded = self._apply(decided)
+        go, wait = self.old.sift(decided, records.timestamps)
+        applied, duplicate, superseded = self._apply(go)
         self._rejected += refused
-        return Counts(applied, duplicate, superseded, len(refused))
+        counts = Counts(applied, duplicate, superseded, len(refused))
+        return counts.plus(self.old.hold(wait)) if wait else counts
 
     def _apply(self, decided: list[Decided]) -> tuple[int, int, int]:
         applied = duplicate = superseded = 0
@@ -212,16 +233,24 @@ class Ledger:
                 del cells[day]
             self._dirty[subject, day] = None
 
-    # -- what hints ask for (hints.py)
+    # -- what hints ask for (hints.py), and old days (old.py)
+
+    def join(self, decided: list[Decided]) -> Counts:
+        """Join winners by rule 1 and write them to the changelog, as events that were just read."""
+        return Counts(*self._apply(decided))
+
+    def user(self, subject: str) -> User:
+        """The user, made anew where it is unknown."""
+        return self.users.setdefault(subject, User())
 
     def emit_again(self, subject: str, day: int) -> None:
         """Make the day's row again at the next drain, whatever it is; also where the user or the day is unknown."""
-        self.users.setdefault(subject, User())
+        self.user(subject)
         self._dirty[subject, day] = None
 
-    def log_again(self, key: bytes, winner: bytes) -> None:
-        """Write an entity's winner to the changelog again."""
-        self._state[key] = winner
+    def log(self, key: bytes, value: bytes | None) -> None:
+        """Write a record to the changelog, None as a tombstone."""
+        self._state[key] = value
 
     def refuse(self, rejects: Pairs) -> None:
         """Have these rows written to the topic `rejected`."""
@@ -234,6 +263,8 @@ class Ledger:
             user = self.users[subject]
             out = row(subject, day, user.warm().get(day), user.entities, version)
             rows.append((daily_key(out), encode_row(out)))
-        drained = Drained(list(self._state.items()), {DAILY.name: rows, REJECTED.name: self._rejected})
+        asked = self.old.drain(self._state, version)
+        topics = {DAILY.name: rows, REJECTED.name: self._rejected, LOADS.name: asked}
+        drained = Drained(list(self._state.items()), topics, self.old.settle())
         self._state, self._dirty, self._touched, self._rejected = {}, {}, {}, []
         return drained

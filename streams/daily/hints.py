@@ -1,9 +1,9 @@
 """What the owner of a ledger does with hints (schemas/hints.py): look again, and say again what it holds.
 
 Nothing is believed. A day is made from the ledger's own winners; an event is judged as on its own topic; events and
-winners are joined by rule 1. Whoever hints in vain gets the same numbers with a new version. Nothing is evicted from
-the ledger yet, so a user or day that it does not know holds nothing, and a row of nulls says so (DESIGN §8 rule 7:
-once there are floors, a day below one must be loaded before its row is made).
+winners are joined by rule 1. Whoever hints in vain gets the same numbers with a new version. A hint about a user with a
+floor is followed once its old entities are back (old.py); a user that is not known at all holds nothing, and a row of
+nulls says so (DESIGN §8 rule 7).
 """
 
 from __future__ import annotations
@@ -39,6 +39,9 @@ def take_hints(ledger: Ledger, records: Records) -> Counts:
             subject = (key or b"").decode()
             if not subject:
                 raise ValueError("Expected the Kafka key to be the subject")
+            if ledger.old.defer(subject, one_of(records, i)):
+                counts = counts._replace(applied=counts.applied + 1)
+                continue
             match decode_hint(value):
                 case WinnerHint() as hint:
                     if hint.key.partition(b"\0")[0] != key:
@@ -59,6 +62,16 @@ def take_hints(ledger: Ledger, records: Records) -> Counts:
     return _sum(_sum(counts, _join(ledger, winners)), Counts(rejected=len(refused)))
 
 
+def one_of(records: Records, i: int) -> Records:
+    """The record at position i alone."""
+    return records._replace(
+        offsets=[records.offsets[i]],
+        timestamps=[records.timestamps[i]],
+        keys=[records.keys[i]],
+        values=[records.values[i]],
+    )
+
+
 def _sum(left: Counts, right: Counts) -> Counts:
     return Counts(*map(sum, zip(left, right, strict=True)))
 
@@ -77,7 +90,7 @@ def _event(ledger: Ledger, key: bytes, hint: EventHint, partition: int) -> Count
     entity = entity_key(event.subject, hint.topic, event.entity or event.id, register_of(event, name))
     user = ledger.users[event.subject]
     winner = user.entities[entity]
-    ledger.log_again(entity, winner)
+    ledger.log(entity, winner)
     for day in _days(user, [winner]):
         ledger.emit_again(event.subject, day)
     return counts
@@ -112,11 +125,11 @@ def _take(ledger: Ledger, subject: str, newer: dict[bytes, bytes]) -> None:
     days = _days(user, replaced) if user else set()
     if moves := any(unpack_winner(winner).kind is _PROFILE for winner in (*newer.values(), *replaced)):
         days |= set(user.warm()) if user else set()
-    ledger.restore(list(newer), list(newer.values()))
+    ledger.put(list(newer), list(newer.values()))
     user = ledger.users[subject]
     days |= set(user.warm()) if moves else _days(user, newer.values())
     for key, winner in newer.items():
-        ledger.log_again(key, winner)
+        ledger.log(key, winner)
     for day in days:
         ledger.emit_again(subject, day)
 

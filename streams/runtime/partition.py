@@ -69,6 +69,9 @@ class OwnedPartition:
         self.changelog_offset = last_offset
 
     def _restore_special(self, key: bytes | None, value: bytes | None) -> None:
+        note: Callable[[bytes, bytes | None], bool] | None = getattr(self.state, "restore_note", None)
+        if key and not is_position(key) and note is not None and note(key, value):
+            return
         if key is None or not is_position(key):
             raise ValueError(f"{self._changelog}/{self.number} holds a record with the key {key!r}, which is not ours")
         if value is None:
@@ -97,23 +100,22 @@ class OwnedPartition:
         if is_history:
             records = records._replace(history=old.history)
         counts = self.state.fold(records) if received else Counts()
+        if records.topic in getattr(self.state, "uncounted", ()):
+            received = 0
         if sum(counts) != received or next_offset < old.next_offset:
             raise BrokenFold(
                 f"{received} records up to offset {next_offset - 1} were folded onto {old.next_offset}, and the fold "
                 f"accounts for {counts}"
             )
-        self.positions[records.topic] = replace(
+        position = replace(
             old,
             next_offset=next_offset,
             received=old.received + received,
-            applied=old.applied + counts.applied,
-            duplicate=old.duplicate + counts.duplicate,
-            superseded=old.superseded + counts.superseded,
-            rejected=old.rejected + counts.rejected,
             recent=self._tally.recent,
             recent_rejected=self._tally.rejected,
             rejected_run=self._tally.run,
         )
+        self.positions[records.topic] = _plus(position, counts)
         self._moved.add(records.topic)
         if is_history:
             self._quiet = True
@@ -135,11 +137,18 @@ class OwnedPartition:
         """Take everything that changed, with the watermarks that it belongs to."""
         above: int = getattr(self.state, "above", 0)  # only streams that take hints have it
         self.flush_number = number = max(self.flush_number + 1, beyond(above, self._generation, self.flush_number))
+        drained = self.state.drain(version_of(self._generation, number))
+        for topic, counts in drained.settled.items():
+            self.positions[topic] = _plus(self.positions[topic], counts)
+            self._moved.add(topic)
         for topic in self._moved:
             self.positions[topic] = replace(self.positions[topic], generation=self._generation, flush=number)
-        drained = self.state.drain(version_of(self._generation, number))
         positions: Pairs = [encode_position(topic, self.positions[topic]) for topic in sorted(self._moved)]
         self._moved = set()
         acks, self.waiting = self.waiting, []
         quiet, self._quiet = self._quiet, False
         return Flush(number, {**drained.rows, self._changelog: [*drained.state, *positions]}, acks, quiet)
+
+
+def _plus(position: Position, counts: Counts) -> Position:
+    return replace(position, **{name: getattr(position, name) + count for name, count in counts._asdict().items()})

@@ -20,7 +20,8 @@ from command_line import CLEAN, DAYBOOK, daybook, processes_of, started
 
 EVENTS = Path(__file__).parents[2] / "schemas" / "examples" / "events.jsonl"
 SERVERS = ("kafka", "postgres", "clickhouse", "redis")
-WORKERS = ("worker-streams", "worker-progress", "worker-postgres", "worker-clickhouse", "worker-redis")
+ROLES = ("streams", "progress", "postgres", "clickhouse", "redis", "loader")
+WORKERS = tuple(f"worker-{role}" for role in ROLES)
 
 
 def rows(folder: Path) -> dict[str, list[str]]:

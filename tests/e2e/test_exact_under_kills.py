@@ -158,5 +158,6 @@ def stored(data: Path) -> dict[tuple[str, str], dict[str, object]]:
         row = dict(zip(DAILY_METRICS, metrics, strict=True))
         for name in ("first_event_at", "last_event_at"):
             row[name] = round(row[name].timestamp() * 1000)
+        row["bests"] = row["bests"] and {name: tuple(best) for name, best in row["bests"].items()}
         found[user_id, date.isoformat()] = row
     return found

@@ -20,11 +20,10 @@ Rows = dict[tuple[str, str], DailyRow]
 
 def fold(ledger: Ledger, history: list[Event]) -> Counts:
     """Fold one by one, each from its own topic."""
-    total = [0, 0, 0, 0]
+    total = Counts()
     for event in history:
-        counts = ledger.fold(records_of([encode(event)], FAMILY_OF[event["type"]]))
-        total = [a + b for a, b in zip(total, counts, strict=True)]
-    return Counts(*total)
+        total = total.plus(ledger.fold(records_of([encode(event)], FAMILY_OF[event["type"]])))
+    return total
 
 
 def drain(ledger: Ledger, seen: Rows, version: int = 1) -> Rows:

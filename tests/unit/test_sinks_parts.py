@@ -19,6 +19,7 @@ from sink_kit import null_row, raw_event, row
 import sinks
 from schemas import topics
 from schemas.ledger import KIND_OF_TYPE, Winner, entity_key, pack_contribution, pack_winner
+from schemas.loads import floor_key
 from schemas.positions import Position, encode_position
 from schemas.refusal import WRONG_KEY
 from schemas.rows import DailyRow, RejectedRow, encode_row
@@ -250,14 +251,19 @@ def test_the_changelog_gives_winners_and_positions() -> None:
         topics.LEDGER.name,
         *(Rec(n, value, key) for n, value in enumerate(packed)),
         Rec(2, position, position_key),
-        Rec(3, b"junk", entity_key("u", "body", "x")),
+        Rec(3, b"5", floor_key("u", 0)),
         Rec(4, None, entity_key("u", "body", "forgotten")),
     )
     (entity,) = found.batch.entities
     assert (entity.subject, entity.family, entity.entity, entity.register) == ("u", "body", "w", None)
     assert (entity.winner.revision, entity.winner.values) == (2, (2,))
     assert found.batch.positions == [PositionRow("body", 2, at)]
-    assert len(found.unreadable) == 1
+    assert not found.unreadable, "what the worker keeps for itself is passed over"
+
+
+def test_a_winner_that_cannot_be_read_is_never_passed_over() -> None:
+    with pytest.raises(Stop, match="cannot read: b'u"):
+        taken(topics.LEDGER.name, Rec(3, b"junk", entity_key("u", "body", "x")))
 
 
 def test_only_what_is_missing_is_applied_in_order() -> None:
