@@ -21,7 +21,7 @@ def build(
     """The Faust app of the daily stream.
 
     `kafka`: host:port. `partitions`: of every user-keyed topic. `worker_name`: stable name, for static membership.
-    `hot_days`: entities of days before so many may be evicted (docs/adr/0015); 0: none ever is.
+    `hot_days`: entities of days before so many may be evicted (docs/adr/0017); 0: none ever is.
     `settings`: Faust's or the runtime's own (streams/runtime/tuning.py).
     """
     reader = "the compiled reader" if native_reader("meals") else "Python: the compiled reader was not built"
