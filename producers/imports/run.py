@@ -82,7 +82,8 @@ def records(
     """The events of all files, one after the other, as Kafka takes them.
 
     `now_ms`: the clock that times are judged by. `tell` gets a line for each bad row and each warning, with its file.
-    `on_bytes` gets the number of bytes read so far. Raises ImportProblem where a whole file cannot be read.
+    `on_bytes` gets the number of bytes read so far. Raises ImportProblem where the only file cannot be read at all.
+    One of several, or the rest of one that was read in part, is one bad row.
     """
     if options.timezone is not None:
         try:
@@ -92,10 +93,16 @@ def records(
     judge = _Judge(form, options, tally, now_ms, tell)
     before = 0
     for one in found:
-        with one.open() as raw:
-            stream = io.BufferedReader(_Counted(raw, on_bytes, before), _BUFFER)
-            for outcome in FORMATS[form].read(stream, one.name, options):
-                yield from judge.outcome(one, outcome)
+        try:
+            with one.open() as raw:
+                stream = io.BufferedReader(_Counted(raw, on_bytes, before), _BUFFER)
+                for outcome in FORMATS[form].read(stream, one.name, options):
+                    yield from judge.outcome(one, outcome)
+        except ImportProblem as why:
+            if len(found) == 1 and not tally.read:
+                raise  # nothing was sent yet
+            tally.bad += 1
+            tell(f"{why}: bad, this file or the rest of it")
         before += one.size
 
 

@@ -139,6 +139,25 @@ def test_all_fit_files_of_a_zip_are_read() -> None:
     assert imported("fit", packed.getvalue()).tally.made == {"workout.completed": 2, "body.measured": 1}
 
 
+def test_one_file_of_another_kind_among_many_stops_no_other() -> None:
+    found = imported("fit", sample("weight.fit"), b"no such thing", sample("sleep.fit"))
+    assert found.tally.made == {"body.measured": 1, "sleep.recorded": 1}
+    assert found.tally.bad == 1
+    assert found.told[0].startswith("export1: is no FIT file: ")
+    assert found.told[0].endswith(": bad, this file or the rest of it")
+
+
+def test_a_zip_that_is_damaged_inside_keeps_what_came_before() -> None:
+    packed = BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        filling = b' <Record type="HKQuantityTypeIdentifierHeartRate"/>\n' * 20_000
+        archive.writestr("export.xml", sample("apple_health.xml").replace(b"</HealthData>", filling + b"</HealthData>"))
+    damaged = packed.getvalue().replace(b'value="74.8"', b'value="74.9"')
+    found = imported("apple-health", damaged, name="export.zip")
+    assert found.tally.made["body.measured"] == 3
+    assert found.told[-1].startswith("export.zip:export.xml: Bad CRC-32")
+
+
 @given(st.sampled_from(sorted(FORMATS)), st.binary(max_size=300))
 def test_whatever_the_bytes_they_are_read_or_refused_in_one_line(form: str, content: bytes) -> None:
     with contextlib.suppress(ImportProblem):
