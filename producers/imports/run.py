@@ -85,6 +85,8 @@ def records(
     `on_bytes` gets the number of bytes read so far. Raises ImportProblem where the only file cannot be read at all.
     One of several, or the rest of one that was read in part, is one bad row.
     """
+    if not 1 <= len(options.subject) <= 200 or "\0" in options.subject:
+        raise ImportProblem(f"Expected a subject of 1 to 200 characters, got {options.subject[:40]!r}")
     if options.timezone is not None:
         try:
             zone(options.timezone)

@@ -41,6 +41,8 @@ def test_what_cannot_work_is_one_clear_line(
 def test_an_import_without_a_user_is_asked_in_the_wrong_way(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["import", "strong", str(STRONG), "--dry-run"]) == 2
     assert "--subject" in capsys.readouterr().err
+    assert run(["import", "fit", str(SAMPLES / "weight.fit"), "--subject", "", "--dry-run"]) == 1
+    assert capsys.readouterr().err == "daybook: Expected a subject of 1 to 200 characters, got ''\n"
 
 
 def test_a_dry_run_prints_events_for_programs_and_the_summary_for_people(capsys: pytest.CaptureFixture[str]) -> None:
