@@ -62,6 +62,7 @@ for command in (
     *(checks.wait, checks.verify),
 ):
     app.command()(command)
+app.command(hidden=True)(workers.supervisor)
 app.add_typer(rejected.app, name="rejected")
 app.command("import")(imports.import_)  # a keyword of Python's
 

@@ -1,4 +1,4 @@
-"""`daybook up` without --detach: one line says how things are, Ctrl-C stops them. Nothing is restarted silently."""
+"""`daybook up` without --detach: one line says how things are, what ends is told, Ctrl-C stops all."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from daybook.say import console, say
 _LOOK_EVERY_S = 2.0
 
 
-def stay(folder: Path, partitions: int | None) -> None:
+def stay(folder: Path, partitions: int | None, *, audit: bool = False) -> None:
     """Start all, stay until Ctrl-C or SIGTERM, stop all. Raises Problem if something did not run at the end."""
     died: set[str] = set()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        settings = running.up(folder, partitions, say)
+        settings = running.up(folder, partitions, say, audit=audit)
         say("all is ready; Ctrl-C stops it")
         with console().status("all is running") as line:
             while True:

@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import Callable
 
+from daybook.heartbeat import Heartbeat
 from daybook.settings import Settings
 
 
@@ -26,4 +27,8 @@ async def _run(settings: Settings, ready: Callable[[], None]) -> None:
         instance_id=settings.name_of("loader"),
         entities_per_s=settings.loads_per_s,
     )
-    await loader.run(stop, ready)
+    heart = asyncio.create_task(Heartbeat("loader", settings.stuck_after_s, lambda: 0.0).beat())
+    try:
+        await loader.run(stop, ready)
+    finally:
+        heart.cancel()

@@ -1,7 +1,7 @@
 """Every day again, from what ClickHouse holds: winners from `entities`, and the raw events folded on top of them.
 
 Pure: rows of tables in, daily rows out, by the same core that the stream runs. Raw events are dropped 90 days after
-receipt, winners are not; so the winners are taken first, and an event that still changes one of them shows a hole.
+receipt, winners are not; so the winners are taken first, and an event that says otherwise shows a hole or a forgery.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from schemas.ledger import entity_key, split_key
+from schemas.ledger import RANK_BYTES, entity_key, split_key, unpack_winner
 from schemas.rows import DailyRow
 from schemas.tables import DAILY_COLUMNS, Column
 from sinks.clickhouse.entities import StoredEntity, packed
@@ -43,13 +43,16 @@ class Recomputed(NamedTuple):
     """When the newest event about what is on a day came in: its row is at least as young. Not there: long ago."""
     holes: list[tuple[str, str]]
     """Users and entities whose winner `entities` does not hold, although `events` does."""
+    altered: list[tuple[str, str]]
+    """Users and entities whose winner in `entities` is not what its event says."""
+    doubtful: dict[bytes, str]
+    """Changelog keys of both, and what is wrong: lost, older or altered."""
 
 
 def recompute(entities: Iterable[StoredEntity], events: Iterable[EventRow]) -> Recomputed:
     """All days of the users that these rows are about. Both must hold all rows of each of them."""
-    ledger = Ledger()
-    winners = [packed(entity) for entity in entities]
-    ledger.restore([key for key, _ in winners], [value for _, value in winners])
+    winners = dict(map(packed, entities))
+    by_events = Ledger()
     by_topic: dict[str, list[EventRow]] = defaultdict(list)
     newest: dict[bytes, int] = {}
     for event in events:
@@ -58,8 +61,15 @@ def recompute(entities: Iterable[StoredEntity], events: Iterable[EventRow]) -> R
         newest[key] = max(newest.get(key, 0), event.received_ms)
     for topic, found in by_topic.items():
         keys, values = [e.subject.encode() for e in found], [e.raw.encode() for e in found]
-        ledger.fold(Records(topic, 0, range(len(found)), [e.received_ms for e in found], keys, values))
-    holes = [_named(key) for key, _ in ledger.drain(0).state]
+        by_events.fold(Records(topic, 0, range(len(found)), [e.received_ms for e in found], keys, values))
+    doubtful: dict[bytes, str] = {}
+    for key, winner in by_events.drain(0).state:
+        if winner is not None and (wrong := _wrong(winners.get(key), winner)):
+            winners[key], doubtful[key] = winner, wrong
+    ledger = Ledger()
+    ledger.restore(list(winners), list(winners.values()))
+    holes = [_named(key) for key, wrong in doubtful.items() if wrong != ALTERED]
+    altered = [_named(key) for key, wrong in doubtful.items() if wrong == ALTERED]
     rows: dict[DayKey, DailyRow] = {}
     received: dict[DayKey, int] = {}
     for subject, user in ledger.users.items():
@@ -68,7 +78,22 @@ def recompute(entities: Iterable[StoredEntity], events: Iterable[EventRow]) -> R
             rows[subject, out.date] = out
             if ages := [newest[key] for key in cell.members if key in newest]:
                 received[subject, out.date] = max(ages)
-    return Recomputed(rows, received, holes)
+    return Recomputed(rows, received, holes, altered, doubtful)
+
+
+LOST, OLDER, ALTERED = "lost", "older", "altered"
+
+
+def _wrong(stored: bytes | None, winner: bytes) -> str | None:
+    """What is wrong with a stored winner beside the one that events give; None if nothing is (rule 1)."""
+    if stored is None:
+        return LOST
+    if stored[:RANK_BYTES] < winner[:RANK_BYTES]:
+        return OLDER
+    if stored[:RANK_BYTES] > winner[:RANK_BYTES] or stored == winner:
+        return None
+    # The same event: JSON may have changed the order of names, but nothing that they say.
+    return None if unpack_winner(stored) == unpack_winner(winner) else ALTERED
 
 
 def _named(key: bytes) -> tuple[str, str]:

@@ -14,11 +14,13 @@ from importlib import import_module
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from daybook import kafka, loading, sinking, topics, workers
+from daybook import audit, exporter, kafka, loading, sinking, topics, workers
 from daybook.errors import Problem
+from daybook.heartbeat import Heartbeat
 from daybook.settings import Settings
-from schemas.topics import TOPICS
+from schemas.topics import GENERATION, TOPICS
 from sinks.base import SinkError
+from sinks.watching import SinkWatch
 
 if TYPE_CHECKING:
     from streams.runtime import ChunkApp
@@ -34,14 +36,23 @@ def run(role: str, settings: Settings) -> None:
         return _run_all(settings)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
-    with workers.readiness(settings) as ready:
+    with workers.last_words(), workers.readiness(settings) as ready:
         try:
             if role in STREAMS:
                 _stream(settings, role, ready)
             elif role == "loader":
-                loading.run(settings, ready)
+                idle = audit.AuditWatch()
+                address = exporter.serve(settings, role, idle, GENERATION)
+                loading.run(settings, lambda: ready(address))
+            elif role == "audit":
+                watched = audit.AuditWatch()
+                address = exporter.serve(settings, role, watched, GENERATION)
+                partitions = partitions_of(settings.address("kafka"))
+                audit.run(settings, partitions, watched, lambda: ready(address))
             else:
-                sinking.run(settings, role, ready)
+                watch = SinkWatch()
+                address = exporter.serve(settings, role, watch, GENERATION)
+                sinking.run(settings, role, lambda: ready(address), watch)
         except (Problem, SinkError):
             raise
         except Exception:
@@ -68,20 +79,30 @@ def stream(settings: Settings, role: str = "streams") -> ChunkApp:
         **({"hot_days": settings.hot_days} if role == "streams" else {}),
         rejects_share=settings.rejects_share,
         rejects_run=settings.rejects_run,
+        stuck_after_s=settings.stuck_after_s,
     )
     return app
 
 
-def _stream(settings: Settings, role: str, ready: Callable[[], None]) -> NoReturn:
+def _stream(settings: Settings, role: str, ready: Callable[[str], None]) -> NoReturn:
     from streams.runtime import run_worker
+    from streams.runtime.watching import StreamWatch
 
     app = stream(settings, role)
+    watch = StreamWatch(app)
+    address = exporter.serve(settings, role, watch, app.generation)
 
     async def tell() -> None:
         await app.tables.recovery.completed.wait()
-        ready()
+        ready(address)
 
     app.task(tell)
+    heart = Heartbeat(role, settings.stuck_after_s, watch.oldest_s)
+
+    async def beat() -> None:
+        await heart.beat()
+
+    app.task(beat)
     run_worker(app)
 
 

@@ -17,8 +17,10 @@ Say = Callable[[str], None]
 _LOCK_TIMEOUT_S = 180.0
 
 
-def up(folder: Path, partitions: int | None, say: Say) -> Settings:
+def up(folder: Path, partitions: int | None, say: Say, *, audit: bool = False) -> Settings:
     """Start what does not run and return when all is ready, with the addresses.
+
+    ``audit``: also the role that watches the others.
 
     Raises StackError or Problem, one line; what was started before that stays for `down` and for a look at its logs.
     """
@@ -28,11 +30,16 @@ def up(folder: Path, partitions: int | None, say: Say) -> Settings:
         folder / "workers.lock", say, timeout_s=_LOCK_TIMEOUT_S
     ):  # two who call this at once do not start two of each
         migrating.migrate(found, say)
-        moved = [role for role in workers.ROLES if workers.runs_elsewhere(folder, role, found)]
+        moved = [role for role in workers.KNOWN if workers.runs_elsewhere(folder, role, found)]
         for role in workers.stop(folder, moved):
             say(f"worker {role}: stopped, because a server has moved to another port")
-        for role, started in workers.start(folder, found).items():
+        wanted = (*workers.ROLES, *(["audit"] if audit or "audit" in moved else []))
+        for role, started in workers.start(folder, found, wanted).items():
             say(f"worker {role}: {'ready' if started else 'already running'}")
+        if found.supervise:
+            from daybook import supervisor  # which starts workers on what this module finds
+
+            supervisor.start(folder)
     for variable in foreign_variables(found):
         say(f"note: {variable} is set and names another server; commands other than up and down will use that one")
     return found
@@ -40,6 +47,9 @@ def up(folder: Path, partitions: int | None, say: Say) -> Settings:
 
 def down(folder: Path, say: Say) -> None:
     """Stop the workers, each draining, then the servers. Nothing happens where nothing runs."""
+    from daybook import supervisor
+
+    supervisor.stop(folder)
     for role in workers.stop(folder):
         say(f"worker {role}: stopped")
     Stack(folder, say=say).down()

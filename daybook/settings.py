@@ -51,6 +51,22 @@ class Settings(BaseSettings):
         35, ge=0, description="Days whose entities a streams worker keeps; older ones are loaded when needed. 0: all."
     )
     loads_per_s: int = Field(20_000, ge=1, description="Most old entities that one loader brings back a second.")
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65_535,
+        description="Port of a worker's metrics (Prometheus); 0: a free one, which `status` names.",
+    )
+    metrics_address: str = Field("127.0.0.1", description="Address that the metrics are served on.")
+    stuck_after_s: float = Field(
+        300.0, ge=5, description="A worker whose oldest chunk waits longer, or whose loop stands still, ends [seconds]."
+    )
+    canary_every_s: float = Field(
+        5.0, ge=0, description="The role audit sends a canary event so often [seconds]; 0: none."
+    )
+    audit_users: int = Field(200, ge=1, description="How many users the role audit compares at a time.")
+    audit_pause_s: float = Field(2.0, ge=0, description="How long it rests between two such ranges [seconds].")
+    supervise: bool = Field(True, description="Whether `up` starts a supervisor, which starts workers again that end.")
     worker_name: str | None = Field(
         None, description="Stable name of the workers here (static membership); its own for each machine and folder."
     )

@@ -7,9 +7,11 @@ import signal
 from collections.abc import Callable
 
 import sinks
+from daybook.heartbeat import Heartbeat
 from daybook.kafka import TIMEOUT_S as kafka_timeout_s
 from daybook.settings import Settings
 from daybook.waiting import Group
+from sinks.watching import SinkWatch
 
 
 def groups() -> dict[str, Group]:
@@ -21,15 +23,15 @@ def groups() -> dict[str, Group]:
     return {role: Group(f"the sink {role}", group_of(role), sink.topics) for role, sink in unopened.items()}
 
 
-def run(settings: Settings, role: str, ready: Callable[[], None]) -> None:
+def run(settings: Settings, role: str, ready: Callable[[], None], watch: SinkWatch) -> None:
     """Keep the store of one role up to date until SIGTERM or Ctrl-C; what is under way is finished first.
 
     Raises sinks.base.Stop, one line, when going on would lose data or can never work.
     """
-    asyncio.run(_run(settings, role, ready))
+    asyncio.run(_run(settings, role, ready, watch))
 
 
-async def _run(settings: Settings, role: str, ready: Callable[[], None]) -> None:
+async def _run(settings: Settings, role: str, ready: Callable[[], None], watch: SinkWatch) -> None:
     from sinks.runner import run_sink
     from streams.runtime.admin import Cluster
 
@@ -38,6 +40,16 @@ async def _run(settings: Settings, role: str, ready: Callable[[], None]) -> None
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     sink, kafka = sinks.build(role, settings.address(role)), settings.address("kafka")
     cluster = Cluster(kafka, kafka_timeout_s)
-    await run_sink(
-        sink, kafka, stop=stop, instance_id=settings.name_of(role), identify=cluster.topic_ids, on_ready=ready
-    )
+    heart = asyncio.create_task(Heartbeat(role, settings.stuck_after_s, watch.stuck_s).beat())
+    try:
+        await run_sink(
+            sink,
+            kafka,
+            stop=stop,
+            instance_id=settings.name_of(role),
+            identify=cluster.topic_ids,
+            watch=watch,
+            on_ready=ready,
+        )
+    finally:
+        heart.cancel()

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import NamedTuple
 
-from daybook import kafka, logfiles, sinking, waiting, workers
+from daybook import kafka, sinking, supervisor, waiting, workers
+from daybook.scrape import most, scrape, total
 from daybook.settings import SERVERS, Settings
 from stack.stack import ServerStatus, Stack
+from streams.runtime.stop import EXIT_REFUSED
 
 _PING_TIMEOUT_S = 3
-_LAST_LINES = 5
-"""Nothing is logged after a refusal, but by threads that had begun to."""
 
 
 class Row(NamedTuple):
-    """One server or worker; states: running, starting, unhealthy, stopped, refused (to work on what it found), died
-    (without being told)."""
+    """One server or worker; states: running, starting, frozen (by SIGSTOP), unhealthy, stopped, refused (to work on
+    what it found), died (without being told)."""
 
     role: str
     state: str
@@ -27,7 +26,17 @@ class Row(NamedTuple):
     lag: int | None = None
     """Workers: records that they have not come to yet, markers of transactions included."""
     why: str | None = None
-    """What a worker said when it ended by itself."""
+    """What a worker said when it ended by itself, and why the supervisor leaves it."""
+    lag_s: float | None = None
+    """How far in time it is behind, at most over its partitions."""
+    fresh_s: float | None = None
+    """Sinks, while the role audit runs: how long the last canary took to be readable in the store."""
+    rejected: int | None = None
+    """Streams: events refused so far, of the partitions that it owns."""
+    restarts: int | None = None
+    """How often the supervisor has started it again."""
+    metrics: str | None = None
+    """Where it serves its metrics."""
 
 
 def look(settings: Settings) -> list[Row]:
@@ -43,7 +52,45 @@ def look(settings: Settings) -> list[Row]:
         **sinking.groups(),
     }
     behind = waiting.records_behind(settings.address("kafka"), groups) if kafka_answers else {}
-    return [*servers, *(_worker(settings, role, groups[role], behind.get(role)) for role in workers.ROLES)]
+    roles = [role for role in workers.KNOWN if role in workers.ROLES or _was_started(settings, role)]
+    addresses = {role: workers.metrics_of(settings.data, role) for role in roles}
+    frozen = {role for role in roles if workers.is_frozen(settings.data, role)}  # who cannot answer is not asked
+    with ThreadPoolExecutor(len(roles)) as pool:
+        asked = pool.map(lambda role: scrape(None if role in frozen else addresses[role]), roles)
+    said = dict(zip(roles, asked, strict=True))
+    told = supervisor.told(settings.data)
+    rows = []
+    for role in roles:
+        row = _worker(settings, role, groups.get(role), behind.get(role))
+        by = told.get(role, supervisor.Told())
+        lag_s, rejected = most(said[role], "daybook_lag_seconds"), None
+        if role == "streams":
+            rejected = total(said[role], "daybook_events_total", outcome="rejected")
+        rows.append(
+            row._replace(
+                state="frozen" if role in frozen else row.state,
+                why=by.left or row.why,
+                lag_s=lag_s,
+                fresh_s=total(said.get("audit", {}), "daybook_freshness_last_seconds", store=role),
+                rejected=None if rejected is None else int(rejected),
+                restarts=by.restarts if told or by.restarts else None,
+                metrics=addresses[role],
+            )
+        )
+    return [*servers, *rows, *_supervisor(settings)]
+
+
+def _was_started(settings: Settings, role: str) -> bool:
+    return workers.process(settings.data, role).state() != "stopped"
+
+
+def _supervisor(settings: Settings) -> list[Row]:
+    process = supervisor.process(settings.data)
+    state, uptime = process.state(), process.uptime_s()
+    if state == "stopped":
+        return []
+    up_s = None if uptime is None else int(uptime)
+    return [Row(supervisor.NAME, "running" if state == "running" else "died", process.pid(), up_s)]
 
 
 def _server(settings: Settings, name: str, own: ServerStatus | None) -> Row:
@@ -90,7 +137,7 @@ _PINGS: dict[str, Callable[[str], None]] = {
 }
 
 
-def _worker(settings: Settings, role: str, group: waiting.Group, lag: int | None) -> Row:
+def _worker(settings: Settings, role: str, group: waiting.Group | None, lag: int | None) -> Row:
     process = workers.process(settings.data, role)
     name, state = f"worker-{role}", process.state()
     if state == "running":
@@ -99,25 +146,8 @@ def _worker(settings: Settings, role: str, group: waiting.Group, lag: int | None
         return Row(
             name, "running" if ready else "starting", process.pid(), None if uptime is None else int(uptime), lag
         )
-    if state == "stale":
-        refused, why = _last_words(process.log)
-        return Row(name, "refused" if refused else "died", lag=lag, why=why)
-    members = 0 if lag is None else kafka.members(kafka.admin(settings.address("kafka")), group.id)
+    code, why = workers.ending(settings.data, role)
+    if state == "stale" or code is not None:
+        return Row(name, "refused" if code == EXIT_REFUSED else "died", lag=lag, why=why or None)
+    members = 0 if lag is None or group is None else kafka.members(kafka.admin(settings.address("kafka")), group.id)
     return Row(name, "running" if members else "stopped", lag=lag)
-
-
-_REFUSED, _STOPPED = "refusing to work: ", "stopping this worker: "
-"""As streams/runtime/stop.py begins its last line."""
-
-
-def _last_words(log: Path) -> tuple[bool, str | None]:
-    """Whether a worker refused to work, and why it ended, by the end of its log; (False, None) if it did not say."""
-    try:
-        lines = logfiles.tail(log, _LAST_LINES)
-    except OSError:
-        return False, None
-    for line in reversed(lines):
-        for mark in (_REFUSED, _STOPPED):
-            if " CRITICAL " in line and mark in line:
-                return mark == _REFUSED, line.partition(mark)[2]
-    return False, None

@@ -49,6 +49,15 @@ class Range(NamedTuple):
         """One user."""
         return cls(None, None, user)
 
+    def holds(self, user: str) -> bool:
+        """Whether a user is one of them."""
+        each = user.encode()
+        if self.only is not None:
+            return user == self.only
+        return (self.after is None or each > self.after.encode()) and (
+            self.through is None or each <= self.through.encode()
+        )
+
     def where(self, column: str, mark: Callable[[str], str]) -> tuple[str, dict[str, str]]:
         """A condition on a column and its parameters; `mark` writes a parameter as the store does."""
         sides = {"after": (">", self.after), "through": ("<=", self.through), "only": ("=", self.only)}

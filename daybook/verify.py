@@ -72,6 +72,10 @@ def _compare(stores: Stores, users: Range, more: Collection[DayKey] = ()) -> tup
     lines = [
         (user, f"{user} {entity}: its winner is in events, but not in entities") for user, entity in expected.holes
     ]
+    lines += [
+        (user, f"{user} {entity}: its winner in entities is not what its event says")
+        for user, entity in expected.altered
+    ]
     for day in days:
         lines += [(day[0], line) for line in _lines(day, expected, held, stores.redis_ttl_ms)]
     people, found = _compare_progress(stores, users, expected)

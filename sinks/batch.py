@@ -66,6 +66,10 @@ class Batch:
     def __len__(self) -> int:
         return sum(len(getattr(self, name)) for name in ROWS)
 
+    def counts(self) -> dict[str, int]:
+        """Table → rows."""
+        return {name: len(getattr(self, name)) for name in ROWS}
+
     def halves(self) -> tuple[Batch, Batch]:
         """Two batches of half the rows each, without positions: those count only when all of it is stored."""
         left, right, room = Batch(), Batch(), len(self) // 2

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from schemas import topics
+from schemas.canary import SUBJECT_BYTES
 from schemas.codec import Rejected, reader
 from schemas.ledger import split_key, unpack_winner
 from schemas.positions import decode_position, is_position
@@ -51,6 +52,10 @@ class Taken:
     records: int = 0
     size: int = 0
     """Bytes of the values that were taken."""
+    since: float = 0.0
+    """When the first of them was read, on the monotonic clock; 0 before."""
+    newest_ms: dict[tuple[str, int], int] = field(default_factory=dict)
+    """Topic and partition → append time of the last record read."""
 
 
 def take(into: Taken, topic: str, partition: int, records: Iterable[Record]) -> None:
@@ -107,6 +112,8 @@ def _events(into: Taken, topic: str, partition: int, records: Iterable[Record]) 
         if isinstance(got, Rejected):
             rejected = got
         elif record.key == got[0].subject.encode():
+            if record.key.startswith(SUBJECT_BYTES):  # nobody's: analysts shall not count it
+                continue
             rows.append(EventRow(topic, partition, record.offset, received_ms, raw or b"", *got))
             continue
         else:

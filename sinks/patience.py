@@ -36,8 +36,14 @@ def delays(random: Random) -> Iterator[float]:
 class Patience:
     """Tries again while a store is away, until told to stop."""
 
-    def __init__(self, who: str, stop: asyncio.Event, random: Random | None = None) -> None:
-        self._who, self._stop, self._random = who, stop, random or Random()
+    def __init__(
+        self,
+        who: str,
+        stop: asyncio.Event,
+        random: Random | None = None,
+        on_retry: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._who, self._stop, self._random, self._on_retry = who, stop, random or Random(), on_retry
         self.retries = 0
 
     async def until_done(self, act: Callable[[], Awaitable[T]], give_up_after_s: float | None = None) -> T | None:
@@ -57,6 +63,7 @@ class Patience:
                     raise Stop(reason) from why
                 log.warning("%s: %s: trying again in %.1f s", self._who, reason, delay)
                 self.retries += 1
+                self._on_retry()
             await self.rest(delay)
             if self._stop.is_set():
                 return None

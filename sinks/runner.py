@@ -24,6 +24,7 @@ from sinks.intake import Taken, take
 from sinks.patience import Patience
 from sinks.source import Identify, Moved, Source, nobody_knows
 from sinks.tally import Tally
+from sinks.watching import SinkWatch
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ async def run_sink(
     group: str | None = None,
     instance_id: str | None = None,
     identify: Identify = nobody_knows,
+    watch: SinkWatch | None = None,
     on_ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Keep the store up to date until `stop` is set; then finish the batch, commit and leave the group.
@@ -63,7 +65,7 @@ async def run_sink(
     """
     source = Source(kafka, group or group_of(sink.role), sink.role, sink.topics, instance_id, identify)
     filing = Filing(kafka)
-    loop = _Loop(sink, source, filing, stop)
+    loop = _Loop(sink, source, filing, stop, watch or SinkWatch())
     try:
         with garbage.seldom():
             await loop.run(on_ready)
@@ -77,9 +79,9 @@ async def run_sink(
 
 
 class _Loop:
-    def __init__(self, sink: Sink, source: Source, filing: Filing, stop: asyncio.Event) -> None:
-        self._sink, self._source, self._filing, self._stop = sink, source, filing, stop
-        self._patience = Patience(sink.role, stop)
+    def __init__(self, sink: Sink, source: Source, filing: Filing, stop: asyncio.Event, watch: SinkWatch) -> None:
+        self._sink, self._source, self._filing, self._stop, self._watch = sink, source, filing, stop, watch
+        self._patience = Patience(sink.role, stop, on_retry=watch.retries)
         self._tally = Tally(sink.role)
         self._limit = aside.Limit()
         self._gathered = Taken()
@@ -137,6 +139,7 @@ class _Loop:
             await self._written()
         self._gathered = Taken()
         await self._source.settle(lambda places: self._patience.until_done(lambda: self._sink.resume(places)))
+        self._watch.assigned(self._source.reached)
 
     async def _gather(self) -> None:
         """Add what Kafka has now; wait a little while there is nothing."""
@@ -148,6 +151,9 @@ class _Loop:
         fetched = await self._source.fetch(wait_s, self._sink.rows_per_write - self._gathered.records)
         for tp, records in fetched.items():
             take(self._gathered, tp.topic, tp.partition, records)
+            self._gathered.newest_ms[tp.topic, tp.partition] = records[-1].timestamp
+            self._gathered.since = self._gathered.since or time.monotonic()
+            self._watch.gathered(self._gathered, tp.topic, len(records))
             self._gathered.records += len(records)
             self._gathered.size += sum([len(record.value or b"") for record in records])
         if not fetched and self._writing is not None and self._gathered.records:
@@ -171,6 +177,7 @@ class _Loop:
         """Store what was gathered, then commit how far that goes. False if told to stop while the store was away."""
         batch, batch.through = gathered.batch, reached
         began = time.monotonic()
+        self._watch.writes(gathered)
 
         async def store() -> list[tuple[Any, Any]]:
             refused = await aside.write(self._sink, batch)
@@ -184,8 +191,10 @@ class _Loop:
         if gathered.records:
             self._wrote_at = self._looked_at
         self._report(gathered, refused, self._looked_at - began)
+        self._watch.stored(gathered, len(refused) + len(gathered.unreadable), self._looked_at - began)
         self._limit.count(len(batch), len(refused) + len(gathered.unreadable))
         await self._source.commit(reached)
+        self._watch.committed(reached)
         return True
 
     def _report(self, gathered: Taken, refused: list[tuple[Any, Any]], took_s: float) -> None:

@@ -16,21 +16,25 @@ def up(
     detach: Annotated[
         bool, typer.Option("--detach", help="Return when all is ready; it goes on in the background.")
     ] = False,
+    audit: Annotated[
+        bool, typer.Option("--audit", help="Also the role that watches: canaries, and a sampled verify without end.")
+    ] = False,
 ) -> None:
     """Start servers, topics, tables and workers.
 
-    Called again it starts only what is missing. Without --detach it stays until Ctrl-C, and stops all then.
+    Called again it starts only what is missing. Workers that end are started again. Without --detach it stays until
+    Ctrl-C, and stops all then.
     """
     from daybook import running, settings
 
     folder = settings.read(data=data).data
     if detach:
-        running.up(folder, partitions, say)
+        running.up(folder, partitions, say, audit=audit)
         say(f"all is ready in {folder}; to stop it: daybook down --data {folder}")
         return
     from daybook import foreground
 
-    foreground.stay(folder, partitions)
+    foreground.stay(folder, partitions, audit=audit)
 
 
 def down(data: Data = None) -> None:
@@ -41,13 +45,24 @@ def down(data: Data = None) -> None:
 
 
 def status(data: Data = None) -> None:
-    """One line a role: name, state, pid, seconds up, records behind. Exits 1 unless all is healthy."""
+    """One line a role; exits 1 unless all is healthy.
+
+    Columns: name, state, pid, seconds up, records behind, seconds behind, seconds that a canary event took to be
+    readable in the store (while the role audit runs), events refused, restarts, address of the metrics.
+    """
     from daybook import settings, state
 
     rows = state.look(settings.read(data=data))
-    say(f"{'ROLE':<18} {'STATE':<9} {'PID':>7} {'UP_S':>7} {'LAG':>7}")
+    say(
+        f"{'ROLE':<18} {'STATE':<9} {'PID':>7} {'UP_S':>7} {'LAG':>7} {'LAG_S':>6} {'FRESH_S':>7} {'REJECTED':>8}"
+        f" {'RESTARTS':>8} METRICS"
+    )
     for row in rows:
-        out(f"{row.role:<18} {row.state:<9} {_or_dash(row.pid):>7} {_or_dash(row.uptime_s):>7} {_or_dash(row.lag):>7}")
+        out(
+            f"{row.role:<18} {row.state:<9} {_or_dash(row.pid):>7} {_or_dash(row.uptime_s):>7} {_or_dash(row.lag):>7}"
+            f" {_or_dash(row.lag_s, '.1f'):>6} {_or_dash(row.fresh_s, '.2f'):>7} {_or_dash(row.rejected):>8}"
+            f" {_or_dash(row.restarts):>8} {row.metrics or '-'}"
+        )
     for row in rows:
         if row.why is not None:
             say(f"{row.role}: {row.why}")
@@ -55,8 +70,8 @@ def status(data: Data = None) -> None:
         raise typer.Exit(1)
 
 
-def _or_dash(value: int | None) -> str:
-    return "-" if value is None else str(value)
+def _or_dash(value: float | None, form: str = "") -> str:
+    return "-" if value is None else format(value, form)
 
 
 def logs(

@@ -21,13 +21,21 @@ def migrate(data: Data = None, partitions: Partitions = None) -> None:
     out(f"partitions {count}")
 
 
+def supervisor(data: Data = None) -> None:
+    """Start workers of a folder again that end; `up` does this in the background."""
+    from daybook import settings
+    from daybook import supervisor as supervising
+
+    supervising.run(settings.read(data=data).data)
+
+
 def worker(
     role: Annotated[
-        Literal["streams", "progress", "postgres", "clickhouse", "redis", "loader", "all"],
+        Literal["streams", "progress", "postgres", "clickhouse", "redis", "loader", "audit", "all"],
         typer.Option(
             "--role",
             help="streams folds events into days, progress what they come to; postgres, clickhouse and redis write it "
-            "to their store; loader brings old entities back.",
+            "to their store; loader brings old entities back; audit watches.",
         ),
     ],
     data: Data = None,

@@ -8,6 +8,7 @@ from typing import Any
 
 import faust
 
+from schemas.metrics import Meters
 from streams.runtime.admin import Cluster
 from streams.runtime.chunkapp import ChunkApp
 from streams.runtime.garbage import Collector
@@ -43,6 +44,7 @@ def make_app(
     app.generation = generation
     app.tuning = tuning
     app.collector = Collector(tuning.collect_every_flushes)
+    app.meters = Meters()
     app.chunked_names = []
     app.cluster = Cluster(kafka, tuning.request_timeout_s)
     return app

@@ -10,6 +10,7 @@ from confluent_kafka import KafkaException
 from faust.app.base import BootStrategy
 from faust.types import TP
 
+from schemas.metrics import Meters
 from streams.runtime import admission
 from streams.runtime.admin import Cluster
 from streams.runtime.garbage import Collector
@@ -44,6 +45,7 @@ class ChunkApp(faust.App):
     generation: int
     tuning: Tuning
     collector: Collector
+    meters: Meters
     cluster: Cluster
     chunked_names: list[str]
     """Source topics, in the order of their declaration."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from aiokafka.errors import KafkaError
 
+from schemas.metrics import Meters
 from streams.runtime.partition import OwnedPartition
 from streams.runtime.producer import FencedProducer
 from streams.runtime.stop import stop_process
@@ -29,6 +30,7 @@ class Flusher:
         changelog: str,
         interval_s: float,
         on_commit: Callable[[OwnedPartition], None],
+        meters: Meters,
     ) -> None:
         self.partition = partition
         self.producer = producer
@@ -37,6 +39,7 @@ class Flusher:
         self._changelog = changelog
         self._interval = interval_s
         self._on_commit = on_commit
+        self._meters = meters
         self._not_before = 0.0
         self._task: asyncio.Task[None] | None = None
         self._committed = asyncio.Condition()
@@ -73,10 +76,15 @@ class Flusher:
             self._task = None
 
     async def _flush(self) -> None:
+        began = asyncio.get_running_loop().time()
         flush = self.partition.drain()
         told = {topic: [HISTORY] for topic in flush.records if topic != self._changelog} if flush.is_history else {}
         last = await self.producer.commit(self.partition.number, flush.records, told)
         self.partition.changelog_offset = last[self._changelog]
+        self.partition.committed |= flush.positions
+        self._meters.observe("daybook_transaction_seconds", value=asyncio.get_running_loop().time() - began)
+        for topic, pairs in flush.records.items():
+            self._meters.add("daybook_rows_written_total", topic, by=len(pairs))
         for acknowledge in flush.acks:
             acknowledge()
         async with self._committed:

@@ -21,6 +21,7 @@ class Flush(NamedTuple):
 
     number: int
     records: dict[str, Pairs]
+    positions: dict[str, Position]
     acks: Sequence[Callable[[], object]]
     is_history: bool = False
     """Whether any of it was folded from what had been there before the state began: readers are told, by a header."""
@@ -44,6 +45,10 @@ class OwnedPartition:
         """Acknowledgements of chunks that are folded and not yet handed to a transaction."""
         self.allowed: dict[str, int] = {}
         """Source topic → offset before which an operator lets any number of records be refused."""
+        self.committed: dict[str, Position] = {}
+        """The positions as others see them: what metrics tell."""
+        self.newest_ms: dict[str, int] = {}
+        """Source topic → append time of the newest record that was folded here."""
         self._changelog = changelog
         self._generation = generation
         self._moved: set[str] = set()
@@ -77,7 +82,7 @@ class OwnedPartition:
         if value is None:
             return
         topic, position = decode_position(key, value)
-        self.positions[topic] = position
+        self.positions[topic] = self.committed[topic] = position
         self.flush_number = max(self.flush_number, position.flush)
 
     # -- folding
@@ -89,7 +94,8 @@ class OwnedPartition:
 
     def open(self, topic: str, topic_id: str, start: int, end: int = 0) -> None:
         """Begin to fold a source that this partition has no position of; what lies before ``end`` is its history."""
-        self.positions[topic] = Position(self._generation, self.flush_number, topic_id, start, history=end)
+        position = Position(self._generation, self.flush_number, topic_id, start, history=end)
+        self.positions[topic] = self.committed[topic] = position
 
     def fold(self, records: Records, next_offset: int) -> None:
         """Fold records and move the watermark; raises TooManyRefused or as the state does, having changed nothing."""
@@ -119,6 +125,8 @@ class OwnedPartition:
         self._moved.add(records.topic)
         if is_history:
             self._quiet = True
+        if received:
+            self.newest_ms[records.topic] = records.timestamps[-1]
 
     def _guard(self, records: Records, refused: Pairs) -> None:
         """Called by the state between judging and applying."""
@@ -143,11 +151,12 @@ class OwnedPartition:
             self._moved.add(topic)
         for topic in self._moved:
             self.positions[topic] = replace(self.positions[topic], generation=self._generation, flush=number)
-        positions: Pairs = [encode_position(topic, self.positions[topic]) for topic in sorted(self._moved)]
+        moved = {topic: self.positions[topic] for topic in sorted(self._moved)}
+        positions: Pairs = [encode_position(topic, position) for topic, position in moved.items()]
         self._moved = set()
         acks, self.waiting = self.waiting, []
         quiet, self._quiet = self._quiet, False
-        return Flush(number, {**drained.rows, self._changelog: [*drained.state, *positions]}, acks, quiet)
+        return Flush(number, {**drained.rows, self._changelog: [*drained.state, *positions]}, moved, acks, quiet)
 
 
 def _plus(position: Position, counts: Counts) -> Position:

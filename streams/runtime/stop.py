@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import sys
+from collections.abc import Callable
 from typing import NoReturn
 
 log = logging.getLogger(__name__)
@@ -20,19 +21,26 @@ EXIT_REFUSED = 78
 """EX_CONFIG: starting again changes nothing until somebody does what the line says."""
 
 
+last_words: list[Callable[[int, str], None]] = []
+"""Who is told the code and the reason before the end: must be quick, and touch nothing that the worker holds."""
+
+
 def stop_process(reason: str, error: BaseException | None = None) -> NoReturn:
     """End this process because going on would not be exact."""
     log.critical("stopping this worker: %s", reason, exc_info=error)
-    _exit(EXIT_FAILED)
+    _exit(EXIT_FAILED, reason)
 
 
 def refuse(reason: str) -> NoReturn:
     """End this process because it may not work on what it found; ``reason`` says what and what to do."""
     log.critical("refusing to work: %s", reason)
-    _exit(EXIT_REFUSED)
+    _exit(EXIT_REFUSED, reason)
 
 
-def _exit(code: int) -> NoReturn:
+def _exit(code: int, reason: str) -> NoReturn:
+    for tell in last_words:
+        with contextlib.suppress(Exception):
+            tell(code, reason)
     with contextlib.suppress(Exception):
         logging.shutdown()
     for stream in (sys.stdout, sys.stderr):

@@ -96,6 +96,7 @@ class ChunkTable(faust.Table[Any, Any]):
                 self.changelog_topic_name,
                 self.tuning.flush_interval_s,
                 self._on_commit,
+                self.app.meters,
             )
 
     def _new_producer(self, number: int) -> FencedProducer:
@@ -138,6 +139,7 @@ class ChunkTable(faust.Table[Any, Any]):
         partition = flusher.partition if flusher else None
         if flusher is None or partition is None or not partition.ready:
             stop_process(f"{chunk!r} arrived for a partition that is not owned")
+        self.app.meters.add("daybook_records_total", chunk.tp.topic, by=len(chunk))
         first = await self._first_new(partition, chunk)
         if first is None:
             chunk.ack()
@@ -189,6 +191,7 @@ class ChunkTable(faust.Table[Any, Any]):
                 where = f"{self.name} cannot fold {chunk!r}"
                 if attempt == self.tuning.attempts or isinstance(error, BrokenFold):
                     stop_process(f"{where}, at attempt {attempt}: {error!r}", error)
+                self.app.meters.add("daybook_retries_total")
                 log.warning("%s (attempt %d, again in %.1f s): %r", where, attempt, pause, error)
                 await asyncio.sleep(pause)
                 pause, attempt = pause * 2, attempt + 1

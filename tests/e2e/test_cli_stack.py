@@ -18,6 +18,10 @@ import pytest
 import redis
 from command_line import CLEAN, DAYBOOK, daybook, processes_of, started
 
+from daybook.scrape import scrape, total
+from schemas import metrics
+from streams.runtime.watching import OUTCOMES
+
 EVENTS = Path(__file__).parents[2] / "schemas" / "examples" / "events.jsonl"
 SERVERS = ("kafka", "postgres", "clickhouse", "redis")
 ROLES = ("streams", "progress", "postgres", "clickhouse", "redis", "loader")
@@ -50,8 +54,8 @@ def test_status_is_one_parseable_line_a_role_and_all_is_healthy(folder: Path) ->
     done = daybook("status", "--data", folder)
     assert done.returncode == 0
     found = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines()}
-    assert set(found) == {*SERVERS, *WORKERS}
-    for state, pid, uptime, lag in found.values():
+    assert set(found) == {*SERVERS, *WORKERS, "supervisor"}
+    for state, pid, uptime, lag, *_ in found.values():
         assert state == "running"
         assert psutil.pid_exists(int(pid))
         assert int(uptime) >= 0
@@ -143,6 +147,8 @@ def test_wait_says_what_lags_where_at_the_timeout(folder: Path) -> None:
 @pytest.mark.parametrize("victims", [("worker-postgres", "redis"), ("worker-streams", "worker-redis", "kafka")])
 def test_what_was_killed_comes_back_with_up_and_nothing_else_is_touched(folder: Path, victims: tuple[str, ...]) -> None:
     before = {role: row[1] for role, row in rows(folder).items()}
+    supervisor = psutil.Process(int(before["supervisor"]))
+    supervisor.suspend()  # or it would be faster
     for role in victims:
         psutil.Process(int(before[role])).kill()
     done = daybook("status", "--data", folder)
@@ -150,6 +156,7 @@ def test_what_was_killed_comes_back_with_up_and_nothing_else_is_touched(folder: 
     assert {line.split()[0] for line in done.stdout.splitlines() if line.split()[1] == "died"} == set(victims)
 
     done = daybook("up", "--detach", "--data", folder)
+    supervisor.resume()
     assert done.returncode == 0, done.stderr
     after = {role: row[1] for role, row in rows(folder).items()}
     assert {role for role in before if before[role] != after[role]} == set(victims)
@@ -164,6 +171,65 @@ def test_a_worker_whose_pid_file_is_lost_does_not_work_beside_the_next_one(folde
     assert daybook("up", "--detach", "--data", folder).returncode == 0
     assert not psutil.pid_exists(forgotten)
     assert rows(folder)["worker-redis"][0] == "running"
+
+
+def until(folder: Path, role: str, state: str, timeout_s: float = 30) -> list[str]:
+    """What status says of a role, once it is in that state."""
+    deadline = time.monotonic() + timeout_s
+    while (said := rows(folder).get(role, ["-"]))[0] != state:
+        assert time.monotonic() < deadline, said
+        time.sleep(0.1)
+    return said
+
+
+def test_a_killed_worker_is_started_again_and_one_that_refuses_is_left(folder: Path) -> None:
+    before = rows(folder)["worker-redis"]
+    psutil.Process(int(before[1])).kill()
+    deadline = time.monotonic() + 30
+    while (now := rows(folder)["worker-redis"])[1] in (before[1], "-") or now[0] != "running":
+        assert time.monotonic() < deadline, now
+        time.sleep(0.1)
+    assert int(now[7]) >= 1, "status tells the restarts"
+    assert "worker redis works again" in daybook("logs", "supervisor", "--data", folder).stdout
+    assert daybook("send", EVENTS, "--data", folder).returncode == 0
+    assert daybook("wait", "--timeout", 30, "--data", folder).returncode == 0
+
+    env = dict(line.split("=", 1) for line in daybook("env", "--data", folder).stdout.splitlines())
+    store = redis.Redis.from_url(env["DAYBOOK_REDIS"])
+    store.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        psutil.Process(int(now[1])).kill()
+        until(folder, "worker-redis", "refused")
+        done = daybook("status", "--data", folder)
+        assert done.returncode == 1
+        assert "it refused to work (exit code 78)" in done.stderr
+        assert "set it to noeviction" in done.stderr
+    finally:
+        store.config_set("maxmemory-policy", "noeviction")
+    assert daybook("up", "--detach", "--data", folder).returncode == 0
+    assert rows(folder)["worker-redis"][0] == "running"
+
+
+def test_a_frozen_worker_is_shown_as_such(folder: Path) -> None:
+    pid = int(rows(folder)["worker-clickhouse"][1])
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert rows(folder)["worker-clickhouse"][0] == "frozen"
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert rows(folder)["worker-clickhouse"][0] == "running"
+
+
+def test_every_worker_serves_its_metrics_and_the_counts_add_up(folder: Path) -> None:
+    assert daybook("wait", "--timeout", 30, "--data", folder).returncode == 0
+    found = {role: scrape(row[8]) for role, row in rows(folder).items() if role in WORKERS}
+    for role, said in found.items():
+        names = {m.name for m in metrics.METRICS if role.removeprefix("worker-") in m.roles and m.kind == "gauge"}
+        assert names <= set(said), role
+        assert total(said, "daybook_lag_events") == 0, role
+    counts = {o: total(found["worker-streams"], "daybook_events_total", outcome=o) or 0 for o in OUTCOMES}
+    assert counts["received"] == sum(count for outcome, count in counts.items() if outcome != "received") > 0
+    assert (total(found["worker-streams"], "daybook_transaction_seconds_count") or 0) > 0
 
 
 def test_logs_are_read_by_role_and_followed(folder: Path, tmp_path: Path) -> None:
@@ -224,9 +290,10 @@ def test_all_roles_at_once_in_the_foreground_end_together_on_sigterm(folder: Pat
 def test_a_worker_that_cannot_work_is_told_with_the_end_of_its_log(folder: Path) -> None:
     env = dict(line.split("=", 1) for line in daybook("env", "--data", folder).stdout.splitlines())
     store = redis.Redis.from_url(env["DAYBOOK_REDIS"])
-    psutil.Process(int(rows(folder)["worker-redis"][1])).kill()
     store.config_set("maxmemory-policy", "allkeys-lru")
+    psutil.Process(int(rows(folder)["worker-redis"][1])).kill()
     try:
+        until(folder, "worker-redis", "refused")
         done = daybook("up", "--detach", "--data", folder)
     finally:
         store.config_set("maxmemory-policy", "noeviction")
@@ -260,10 +327,10 @@ def test_down_leaves_nothing_behind_and_up_in_the_foreground_ends_with_ctrl_c(fo
             assert foreground.poll() is None, told.read_text()
             time.sleep(0.1)
         assert daybook("verify", "--data", folder).returncode == 0
-        psutil.Process(int(rows(folder)["worker-redis"][1])).kill()
-        while "worker-redis: died" not in told.read_text() and time.monotonic() < deadline:
+        psutil.Process(int(rows(folder)["redis"][1])).kill()
+        while "redis: died" not in told.read_text() and time.monotonic() < deadline:
             time.sleep(0.1)
         foreground.send_signal(signal.SIGINT)
         assert foreground.wait(60) == 1, "it says that something did not run at the end"
-    assert told.read_text().splitlines()[-1] == "daybook: not running at the end: worker-redis"
+    assert told.read_text().splitlines()[-1] == "daybook: not running at the end: redis"
     assert processes_of(folder) == []

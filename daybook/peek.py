@@ -1,0 +1,49 @@
+"""The version of a day's row in each store, rows of nulls included: canaries wait for it, hints must beat it."""
+
+from __future__ import annotations
+
+import clickhouse_connect
+import psycopg
+import redis
+
+from daybook.settings import Settings
+from schemas.metrics import SINK_ROLES
+from schemas.tables import DAILY
+from sinks.redis.encode import key as redis_key
+
+_POSTGRES = f"SELECT max(version) FROM {DAILY.postgres} WHERE user_id = %s AND date = %s"
+_CLICKHOUSE = f"SELECT max(version) FROM {DAILY.clickhouse} WHERE user_id = {{user:String}} AND date = {{day:Date}}"
+
+
+class Peek:
+    """A connection to each store; not shared between threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._postgres = psycopg.connect(settings.address("postgres"), autocommit=True)
+        self._clickhouse = clickhouse_connect.get_client(
+            dsn=settings.address("clickhouse"), autogenerate_session_id=False
+        )
+        self._redis = redis.Redis.from_url(settings.address("redis"), decode_responses=True, socket_timeout=10)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._postgres.close()
+        self._clickhouse.close()
+        self._redis.close()
+
+    def version(self, store: str, user: str, day: str) -> int:
+        """What one store holds; 0 for nothing, or for something that is no version."""
+        match store:
+            case "postgres":
+                found = self._postgres.execute(_POSTGRES.encode(), (user, day)).fetchone()
+                return int(found[0] or 0) if found else 0
+            case "clickhouse":
+                asked = self._clickhouse.query(_CLICKHOUSE, parameters={"user": user, "day": day})
+                return int(asked.result_rows[0][0])
+            case _:
+                text = self._redis.hget(redis_key(user, day), "version")
+                return int(str(text)) if text is not None and str(text).isdecimal() else 0
+
+    def highest(self, user: str, day: str) -> int:
+        """The highest version that any store holds."""
+        return max(self.version(store, user, day) for store in SINK_ROLES)
