@@ -14,11 +14,13 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
+from schemas import wire
 from sinks.base import Refusal, Stop
 from sinks.batch import Place
 from sinks.start import Committed, same_topic, start
 
 log = logging.getLogger(__name__)
+wire.install()
 
 _TIMEOUT_S = 30.0
 

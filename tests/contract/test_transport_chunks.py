@@ -9,10 +9,10 @@ import pytest
 from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED, FetchResult, PartitionRecords
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
-from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 
+from schemas.wire import Batches
 from streams.runtime.transport.chunk import Chunk, take_chunk
 
 AT = TopicPartition("in", 0)
@@ -64,7 +64,7 @@ class Assignment:
 def fetched(
     raw: bytes, position: int, *, level: int = READ_COMMITTED, aborted: Any = (), crcs: bool = False
 ) -> FetchResult:
-    records = PartitionRecords(AT, MemoryRecords(raw), list(aborted), position, None, None, crcs, level)
+    records = PartitionRecords(AT, Batches(raw), list(aborted), position, None, None, crcs, level)
     return FetchResult(AT, assignment=Assignment(position), partition_records=records, backoff=0)
 
 

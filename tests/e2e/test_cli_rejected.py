@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import re
@@ -17,13 +18,16 @@ import clickhouse_connect
 import confluent_kafka
 import psycopg
 import pytest
+from aiokafka import AIOKafkaProducer
 from command_line import CLEAN
 from command_line import daybook as daybook_process
+from poison import NAME, PoisonedBuilder
 
 from daybook.cli import run
 from schemas.instants import MS_PER_DAY
 from schemas.receipt import HEADER, header
 from schemas.rows import RejectedRow, encode_row, rejected_key
+from streams.runtime.batches import FilledBatch
 
 RUN = 20
 NOW_MS = int(time.time() * 1000)
@@ -232,6 +236,21 @@ def test_nobody_lifts_the_rule_of_24_hours_by_a_header(folder: Path) -> None:
     with psycopg.connect(address(folder, "postgres")) as connection:
         rows = connection.execute("SELECT key, original_at IS NULL FROM rejected ORDER BY received_at DESC LIMIT 2")
         assert dict(rows.fetchall()) == {b"u_early": False, b"u_future": True}
+    assert daybook("verify", "--data", folder).returncode == 0
+
+
+async def test_a_header_whose_name_is_not_utf8_stops_nobody(folder: Path) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=address(folder, "kafka"), acks="all")
+    await producer.start()
+    try:
+        for topic, raw in (("meals", meal("u_poison", "m1")), ("views", b"{")):
+            builder = PoisonedBuilder()
+            builder.append(0, NOW_MS, b"u_poison", raw, [(NAME, b"1")])
+            await (await producer.send_batch(FilledBatch(builder, 1), topic, partition=0))
+    finally:
+        await producer.stop()
+    await asyncio.to_thread(settled, folder)
+    assert energy(folder, "u_poison") == 100
     assert daybook("verify", "--data", folder).returncode == 0
 
 

@@ -6,7 +6,7 @@ Walks aiokafka's fetched batches directly: building one ConsumerRecord per recor
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import faust
@@ -118,8 +118,6 @@ def take_chunk(tp: TP, fetched: Any, limit: int = MAX_RECORDS) -> Chunk | None:
         return None
     part = fetched._partition_records
     chunk = Chunk(tp, part.next_fetch_offset)
-    add_offset, add_timestamp = chunk.offsets.append, chunk.timestamps.append
-    add_key, add_value = chunk.keys.append, chunk.values.append
     batches, position, more = part._records, chunk.start, True
     while more and batches.has_next():
         batch = batches.next_batch()
@@ -129,16 +127,10 @@ def take_chunk(tp: TP, fetched: Any, limit: int = MAX_RECORDS) -> Chunk | None:
         if not _is_data(part, batch):
             position = after
             continue
-        for record in batch:
-            offset = record.offset
-            if offset < position:  # a compressed batch starts before the offset that was asked for
-                continue
-            add_offset(offset)
-            add_timestamp(record.timestamp)
-            add_key(record.key)
-            add_value(record.value)
-            if record.headers:
-                chunk.headers[offset] = record.headers
+        try:
+            _fill(chunk, batch.strict, position)
+        except UnicodeDecodeError:  # the name of a header
+            _fill(chunk, batch.lenient(), max(position, chunk.offsets[-1] + 1) if chunk.offsets else position)
         position = after
         more = len(chunk.offsets) < limit
     chunk.next_offset = part.next_fetch_offset = position
@@ -146,6 +138,21 @@ def take_chunk(tp: TP, fetched: Any, limit: int = MAX_RECORDS) -> Chunk | None:
     if not batches.has_next():
         fetched._partition_records = None
     return chunk if position > chunk.start else None
+
+
+def _fill(chunk: Chunk, records: Iterable[Any], start: int) -> None:
+    add_offset, add_timestamp = chunk.offsets.append, chunk.timestamps.append
+    add_key, add_value = chunk.keys.append, chunk.values.append
+    for record in records:
+        offset = record.offset
+        if offset < start:  # a compressed batch starts before the offset that was asked for
+            continue
+        add_offset(offset)
+        add_timestamp(record.timestamp)
+        add_key(record.key)
+        add_value(record.value)
+        if record.headers:
+            chunk.headers[offset] = record.headers
 
 
 def _is_data(part: Any, batch: Any) -> bool:

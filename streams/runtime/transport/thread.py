@@ -13,10 +13,12 @@ from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from schemas import wire
 from streams.runtime.quiet import FAUST_LOG
 from streams.runtime.transport.chunk import take_chunk
 
 log = logging.getLogger(__name__)
+wire.install()
 
 POLL_WHILE_REBALANCING_S = 0.1
 
