@@ -9,12 +9,15 @@ from streams.progress.core import Progress
 from streams.runtime import ChunkApp, chunked_topic, chunks, fold_table, make_app
 
 TABLE = "cells"
+PACE = {"flush_interval_s": 0.5, "max_uncommitted_chunks": 16}
+"""A row of progress is ten times as large as what changed it, and only the last one counts: under load a user is told
+twice a second at most, however many days change; after a pause at once."""
 assert f"{PROGRESS_APP}-{TABLE}-changelog" == CELLS.name, "schemas/topics.py names the changelog that Faust would"
 
 
 def build(kafka: str, *, partitions: int, worker_name: str | None = None, **settings: Any) -> ChunkApp:
     """The Faust app of the progress stream; arguments as of streams.daily.agent.build."""
-    app = make_app(PROGRESS_APP, kafka, generation=GENERATION, worker_name=worker_name, **settings)
+    app = make_app(PROGRESS_APP, kafka, generation=GENERATION, worker_name=worker_name, **{**PACE, **settings})
     topic = chunked_topic(app, DAILY.name)
     cells = fold_table(
         app, TABLE, partitions, Progress, outputs=[PROGRESS.name, MILESTONES.name, REJECTED.name], sources=[DAILY.name]

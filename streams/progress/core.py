@@ -16,7 +16,6 @@ import msgspec
 from schemas.codec import Rejected
 from schemas.instants import day_number
 from schemas.positions import GENERATION_SHIFT
-from schemas.progress import progress_key
 from schemas.refusal import filed
 from schemas.rows import encode_row, rejected_key
 from schemas.topics import GENERATION, MILESTONES, PROGRESS, REJECTED
@@ -105,11 +104,10 @@ class Progress:
         milestones: Pairs = []
         for user_id, is_news in self._dirty.items():
             user = self.users[user_id]
-            row = user.row(user_id, version)
-            key = progress_key(row)
-            rows.append((key, encode_row(row)))
+            key = user_id.encode()
+            rows.append((key, user.row(user_id, version)))
             told, shown, now = user.tell()
-            if is_news:
+            if is_news and (told or shown != now):
                 milestones += [(key, encode_row(m)) for m in of_user(user_id, (told, user.records), (shown, now))]
         written = {PROGRESS.name: rows, MILESTONES.name: milestones, REJECTED.name: self._rejected}
         drained = Drained(list(self._state.items()), written)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import astuple
 
-from schemas.progress import BASE_MAX, DAY_RECORDS, METRICS, STREAKS
+from schemas.progress import BASE_MAX, DAY_RECORDS, ESTIMATE, METRICS, STREAKS
 from schemas.rows import Best
 
 REST = 1 << 30
@@ -134,7 +134,6 @@ def candidates(cell: bytes | None) -> Candidates:
     return found
 
 
-def bests(cell: bytes) -> dict[str, Best]:
-    """The bests of a day's workouts."""
-    mask = mask_of(cell)
-    return _unpack_bests(cell[_shape(mask & _VALUES).size :]) if mask & BESTS else {}
+def estimates(found: Candidates) -> dict[str, float]:
+    """Exercise → best estimated one-repetition maximum of the day in kg."""
+    return {name[len(ESTIMATE) :]: value for name, (value, entity) in found.items() if name.startswith(ESTIMATE)}

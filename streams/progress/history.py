@@ -21,6 +21,11 @@ class History:
     def __len__(self) -> int:
         return len(self.days)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all that is packed."""
+        return len(self._cells) + self.days.itemsize * len(self.days) + self._ends.itemsize * len(self._ends)
+
     def get(self, day: int) -> bytes | None:
         """The cell of a day."""
         at = bisect_left(self.days, day)

@@ -25,40 +25,49 @@ Records = dict[str, Held]
 """Record → who holds it."""
 
 
-def change(records: Records, day: int, old: Candidates, new: Candidates) -> set[str]:
-    """A day brings something else than before. Returns the records that must be searched for; the others are right."""
-    lost: set[str] = set()
-    for name in old.keys() | new.keys():
-        was, now = old.get(name), new.get(name)
-        if was == now:
+class Changed(NamedTuple):
+    """What a changed day did to the records."""
+
+    any: bool
+    lost: Collection[str]
+    """These must be searched for; all others are right."""
+
+
+def change(records: Records, day: int, old: Candidates, new: Candidates, told: dict[str, Held | None]) -> Changed:
+    """A day brings something else than before. `told` gets what changes, as it was, unless it is there already."""
+    lost: list[str] = []
+    changed = False
+    for name in old.keys() | new.keys() if old else new:
+        now = new.get(name)
+        if old.get(name) == now:
             continue
         held = records.get(name)
-        if held is None:
-            if now is not None:
-                records[name] = Held(now[0], day, now[1])
-        elif day > held.day:
-            if now is not None and now[0] > held.value:
-                records[name] = Held(now[0], day, now[1], held[:3])
-        elif day == held.day:
-            if now is not None and now[0] >= held.value:
-                records[name] = Held(now[0], day, now[1], held.previous)
-            else:
-                lost.add(name)
-        elif not _changed_before(records, name, held, day, now):
-            lost.add(name)
-    return lost
+        after = _after(held, day, now)
+        if after is None:
+            lost.append(name)
+        elif after is not held:
+            told.setdefault(name, held)
+            records[name] = after
+            changed = True
+    return Changed(changed or bool(lost), lost)
 
 
-def _changed_before(records: Records, name: str, held: Held, day: int, now: tuple[float, str | None] | None) -> bool:
-    """A day before the record's brings something else. Whether the record is right again."""
-    previous = held.previous
-    if now is not None and now[0] >= held.value:
-        return False  # it takes the record over, and what stood before it is to be found
+def _after(held: Held | None, day: int, now: tuple[float, str | None] | None) -> Held | None:
+    """The record after a day brought something else (`now`; nothing any more); None: to be searched for."""
+    if held is None:
+        return None if now is None else Held(now[0], day, now[1])
+    value, on, _, previous = held
+    if day > on:
+        return held if now is None or now[0] <= value else Held(now[0], day, now[1], held[:3])
+    if day == on:
+        return None if now is None or now[0] < value else Held(now[0], day, now[1], previous)
+    if now is not None and now[0] >= value:
+        return None  # it takes the record over, and what stood before it is to be found
     if previous is not None and day == previous[1] and (now is None or now[0] < previous[0]):
-        return False
+        return None
     if now is not None and (previous is None or (now[0], -day) >= (previous[0], -previous[1])):
-        records[name] = Held(*held[:3], (now[0], day, now[1]))
-    return True
+        return Held(*held[:3], (now[0], day, now[1]))
+    return held
 
 
 def search(days: Iterable[tuple[int, bytes]], names: Collection[str] | None = None) -> Records:

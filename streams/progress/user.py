@@ -2,36 +2,68 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from msgspec import Raw
+
 from schemas.instants import day_text
-from schemas.progress import ESTIMATE, ProgressRow, Record, Streak
+from schemas.progress import ProgressRow, Record, Streak
+from schemas.rows import encode_row
 from streams.progress import records as personal
 from streams.progress import streaks
-from streams.progress.facts import REST, STREAK_BITS, bests, candidates, mask_of, widened
+from streams.progress.facts import REST, STREAK_BITS, Candidates, candidates, estimates, mask_of, widened
 from streams.progress.history import History
 from streams.progress.milestones import Shown
 from streams.progress.windows import REACH, Windows, strength
+
+_NOTHING = Raw(b"null")
 
 
 class User:
     """All of it follows from `history`; a restored user is cold, which means that nothing else is there yet."""
 
-    __slots__ = ("history", "lifts", "origin", "records", "rest", "shown", "streaks", "told", "warm", "windows")
+    __slots__ = (
+        "history",
+        "lifts",
+        "origin",
+        "records",
+        "records_said",
+        "rest",
+        "runs",
+        "runs_of",
+        "shown",
+        "streaks",
+        "streaks_said",
+        "strength_of",
+        "strength_said",
+        "told",
+        "warm",
+        "windows",
+    )
 
     def __init__(self) -> None:
         self.history = History()
         self.warm = False
         self.windows: Windows | None = None
         self.records: personal.Records = {}
+        self.records_said: Raw | None = None
+        """JSON, until a record changes."""
         self.told: dict[str, personal.Held | None] = {}
         """Records that changed since the last row, as they were."""
         self.origin = 0
         """The day of bit 0."""
         self.rest = 0
         self.streaks: dict[str, streaks.Streak] = {}
+        self.runs: dict[str, Shown] = {}
+        """The latest runs, as of the day `runs_of`; None where a day has changed since."""
+        self.runs_of: int | None = None
+        self.streaks_said = _NOTHING
         self.shown: dict[str, Shown] = {}
         """The latest runs, as the last row told them."""
         self.lifts: dict[int, dict[str, float]] = {}
         """Days that the windows reach back to → exercise → best estimate in kg."""
+        self.strength_of: int | None = None
+        self.strength_said = _NOTHING
 
     # -- changes
 
@@ -53,9 +85,9 @@ class User:
         self.streaks = {name: streaks.Streak(active, self.rest) for name, active in bits.items() if active}
         self.records = personal.search(self.history.all())
         self.windows = Windows(self.history, days[-1])
-        for day, cell in self.history.between(days[-1] - REACH + 1, days[-1]):
-            self._lift(day, cell)
-        self.shown = self._runs()
+        self._lift_between(days[-1] - REACH + 1, days[-1])
+        self._run(days[-1])
+        self.shown, self.runs_of = self.runs, None
 
     def put(self, day: int, cell: bytes | None) -> bool:
         """A day has another cell, or none any more; False if it is the one that it had."""
@@ -68,14 +100,19 @@ class User:
         if self.windows is None:
             self.windows = Windows(History(), day)
         self.windows.change(day, widened(cell) - widened(old))
-        self._mark(day, mask_of(cell or b""))
-        self._reach(day, cell, old)
-        self.lifts.pop(day, None)
-        if cell is not None:
-            self._lift(day, cell)
+        self._mark(day, 0 if old is None else mask_of(old), 0 if cell is None else mask_of(cell))
+        before, after = candidates(old), candidates(cell)
+        if before != after:
+            self._reach(day, before, after)
+            found = estimates(after)
+            if found != estimates(before):
+                self.strength_of = None
+                self.lifts.pop(day, None)
+                if found:
+                    self.lifts[day] = found
         return True
 
-    def _mark(self, day: int, mask: int) -> None:
+    def _mark(self, day: int, old: int, new: int) -> None:
         if not self.rest and not self.streaks:
             self.origin = day
         if (earlier := self.origin - day) > 0:
@@ -84,107 +121,101 @@ class User:
             for streak in self.streaks.values():
                 streak.moved(earlier)
         place = day - self.origin
-        if bool(self.rest >> place & 1) != bool(mask & REST):
+        if (old ^ new) & REST:
+            self.runs_of = None
             self.rest ^= 1 << place
             for streak in self.streaks.values():
                 streak.longest = streaks.longest(streak.active, self.rest)
         for name, flag in STREAK_BITS.items():
-            if mask & flag and name not in self.streaks:
-                self.streaks[name] = streaks.Streak()
-            if name in self.streaks:
-                self.streaks[name].change(place, bool(mask & flag), self.rest)
+            if (old ^ new) & flag:
+                self.runs_of = None
+                if name not in self.streaks:
+                    self.streaks[name] = streaks.Streak()
+                self.streaks[name].change(place, bool(new & flag), self.rest)
 
-    def _reach(self, day: int, cell: bytes | None, old: bytes | None) -> None:
-        before, after = candidates(old), candidates(cell)
-        if before == after:
-            return
-        for name in before.keys() | after.keys():
-            self.told.setdefault(name, self.records.get(name))
-        if lost := personal.change(self.records, day, before, after):
-            found = personal.search(self.history.all(), lost)
-            for name in lost:
-                self.records.pop(name)
+    def _reach(self, day: int, before: Candidates, after: Candidates) -> None:
+        changed = personal.change(self.records, day, before, after, self.told)
+        if changed.lost:
+            found = personal.search(self.history.all(), changed.lost)
+            for name in changed.lost:
+                self.told.setdefault(name, self.records.pop(name))
             self.records |= found
+        if changed.any:
+            self.records_said = None
 
-    def _lift(self, day: int, cell: bytes) -> None:
-        if found := {n[len(ESTIMATE) :]: b.value for n, b in bests(cell).items() if n.startswith(ESTIMATE)}:
-            self.lifts[day] = found
+    def _lift_between(self, first: int, last: int) -> None:
+        for day, cell in self.history.between(first, last):
+            if found := estimates(candidates(cell)):
+                self.lifts[day] = found
 
     # -- the row
 
-    def row(self, user_id: str, version: int) -> ProgressRow:
-        """The row as of the latest day; of nulls where no day is left."""
+    def row(self, user_id: str, version: int) -> bytes:
+        """The encoded row as of the latest day; of nulls where no day is left."""
         days = self.history.days
-        return self.row_as_of(user_id, version, days[-1]) if days else ProgressRow(user_id, version)
-
-    def row_as_of(self, user_id: str, version: int, as_of: int) -> ProgressRow:
-        """The row as of a day, which is not before the latest."""
-        days = self.history.days
-        if self.windows is None:
-            self.windows = Windows(self.history, as_of)
+        if not days:
+            self.runs, self.runs_of = {}, None
+            return encode_row(ProgressRow(user_id, version))
+        as_of = days[-1]
+        assert self.windows is not None
         if self.windows.as_of != as_of:
             self._slide(as_of)
+        if self.strength_of != as_of and self.lifts:
+            self.strength_of, self.strength_said = as_of, _said(strength(self.lifts, as_of))
+        if self.runs_of != as_of:
+            self._run(as_of)
+            self.streaks_said = _said(self._streak_rows())
+        if self.records_said is None:
+            self.records_said = _said({name: _record(held) for name, held in sorted(self.records.items())})
         windows, (acute, chronic, ratio) = self.windows.values(days[0])
-        return ProgressRow(
-            user_id,
-            version,
-            day_text(as_of),
-            day_text(days[0]),
-            len(days),
-            acute,
-            chronic,
-            ratio,
-            windows,
-            strength(self.lifts, as_of) if self.lifts else None,
-            self._streak_rows(as_of),
-            {name: _record(held) for name, held in sorted(self.records.items())} or None,
+        row = ProgressRow(
+            *(user_id, version, day_text(as_of), day_text(days[0]), len(days), acute, chronic, ratio, windows),
+            *(_or_none(self.strength_said) if self.lifts else None, _or_none(self.streaks_said)),
+            _or_none(self.records_said),
         )
+        return encode_row(row)
 
     def _slide(self, as_of: int) -> None:
         assert self.windows is not None
         if as_of < self.windows.as_of:  # the latest days are gone, and earlier ones are within reach again
-            for day, cell in self.history.between(as_of - REACH + 1, as_of):
-                self._lift(day, cell)
+            self._lift_between(as_of - REACH + 1, as_of)
         self.windows.slide(self.history, as_of)
-        for day in [day for day in self.lifts if day <= as_of - REACH]:
-            del self.lifts[day]
+        if self.lifts:
+            for day in [day for day in self.lifts if day <= as_of - REACH]:
+                del self.lifts[day]
 
-    def _runs(self) -> dict[str, Shown]:
-        if not self.history.days:
-            return {}
-        today = self.history.days[-1] - self.origin
-        found = {}
-        for name, streak in self.streaks.items():
-            if run := streaks.latest(streak.active, self.rest):
-                since, until, length = run
+    def _run(self, as_of: int) -> None:
+        found, today = {}, as_of - self.origin
+        for name in STREAK_BITS:
+            if (streak := self.streaks.get(name)) and (run := streaks.latest(streak.active, self.rest)):
                 stands = streaks.stands(run, self.rest, today)
-                found[name] = Shown(since + self.origin, until + self.origin, length, stands)
-        return found
+                found[name] = Shown(run.since + self.origin, run.until + self.origin, run.length, stands)
+        self.runs, self.runs_of = found, as_of
 
     def tell(self) -> tuple[dict[str, personal.Held | None], dict[str, Shown], dict[str, Shown]]:
-        """Changed records as they were, latest runs as they were, latest runs now; from now on these are told."""
+        """Changed records as they were, latest runs as they were, latest runs as of the row; all are told now."""
         told, shown = self.told, self.shown
-        self.told, self.shown = {}, self._runs()
-        return told, shown, self.shown
+        if told:
+            self.told = {}
+        self.shown = self.runs
+        return told, shown, self.runs
 
-    def _streak_rows(self, as_of: int) -> dict[str, Streak] | None:
+    def _streak_rows(self) -> dict[str, Streak]:
         found = {}
-        for name in STREAK_BITS:
-            streak = self.streaks.get(name)
-            run = None if streak is None else streaks.latest(streak.active, self.rest)
-            best = None if streak is None else streak.longest
-            if run is None or best is None:
-                continue
-            since, until, length = run
-            found[name] = Streak(
-                length if streaks.stands(run, self.rest, as_of - self.origin) else 0,
-                day_text(since + self.origin),
-                day_text(until + self.origin),
-                best.length,
-                day_text(best.since + self.origin),
-                day_text(best.until + self.origin),
-            )
-        return found or None
+        for name, (since, until, length, stands) in self.runs.items():
+            best = self.streaks[name].longest
+            assert best is not None
+            longest = best.length, day_text(best.since + self.origin), day_text(best.until + self.origin)
+            found[name] = Streak(length if stands else 0, day_text(since), day_text(until), *longest)
+        return found
+
+
+def _said(value: Any) -> Raw:
+    return Raw(encode_row(value)) if value else _NOTHING
+
+
+def _or_none(said: Raw) -> Any:
+    return None if said is _NOTHING else said
 
 
 def _record(held: personal.Held) -> Record:

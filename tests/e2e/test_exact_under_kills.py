@@ -13,13 +13,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import clickhouse_connect
+import msgspec
 import psycopg
 import pytest
 import redis
 
 from producers import generate, truth
+from producers.progress import progress_rows
 from producers.publish import publish
 from schemas.tables import DAILY_METRICS
+from sinks.postgres import progress
 
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("DAYBOOK_")}
 POPULATION = {"users": 60, "days": 60, "seed": 11}
@@ -81,7 +84,8 @@ def test_killed_workers_and_a_zombie_lose_nothing_and_count_nothing_twice(data: 
             try:
                 for _ in range(3):
                     time.sleep(1.5)
-                    os.kill(pid_of("worker-streams", data), signal.SIGKILL)
+                    for role in ("worker-streams", "worker-progress"):
+                        os.kill(pid_of(role, data), signal.SIGKILL)
                     daybook("up", "--detach", data=data)
                 zombie = pid_of("worker-streams", data)
                 time.sleep(1)
@@ -101,7 +105,9 @@ def test_killed_workers_and_a_zombie_lose_nothing_and_count_nothing_twice(data: 
         daybook("up", "--detach", data=data)
         daybook("wait", "--timeout", "90", data=data)
         daybook("verify", data=data)
-        assert stored(data) == truth.daily_rows(generate.events(**POPULATION))
+        days = truth.daily_rows(generate.events(**POPULATION))
+        assert stored(data) == days
+        assert stored_progress(data) == progress_rows(days)
         assert received(data) == sent
     finally:
         if second is not None:
@@ -117,9 +123,11 @@ def test_verify_names_what_was_changed_behind_its_back(data: Path) -> None:
         connection.execute(
             "update user_metrics_daily set meals_logged = 99 where user_id = %s and date = %s", (user, day)
         )
+        connection.execute("update user_streaks set longest = 0 where user_id = %s and streak = 'meals'", (user,))
     with redis.Redis.from_url(address("redis", data)) as store:
         store.hincrbyfloat(f"daybook:day:{user}:{day}", "energy_kcal", 0.001)
         store.hset("daybook:day:nobody:2026-03-01", mapping={"version": 1, "entities": 1, "steps": 5})
+        store.hset(f"daybook:progress:{user}", "covered_days", "9999")
         gone = next(key for key in store.scan_iter(f"daybook:day:{user}:*") if day not in key.decode())
         store.delete(gone)
     with clickhouse_connect.get_client(dsn=address("clickhouse", data)) as client:
@@ -133,6 +141,10 @@ def test_verify_names_what_was_changed_behind_its_back(data: Path) -> None:
     assert any("energy_kcal" in line and "redis" in line for line in told)
     assert any("protein_g" in line and "clickhouse" in line for line in told)
     assert len(told) == 3
+    progressed = [line for line in lines if line.startswith(f"{user} progress ")]
+    assert len(progressed) == 2
+    assert any("covered_days" in line and "redis 9999" in line for line in progressed)
+    assert any("streaks.meals" in line and "postgres" in line for line in progressed)
     assert any(line.startswith("nobody 2026-03-01 steps: events None, redis 5") for line in lines)
     assert any(line.startswith(f"{user} {gone.decode()[-10:]} ") and "redis None" in line for line in lines)
 
@@ -145,6 +157,14 @@ def received(data: Path) -> int:
         ).result_rows
     assert all(received == accounted for received, accounted in rows)
     return sum(received for received, _ in rows)
+
+
+def stored_progress(data: Path) -> dict[str, dict[str, object]]:
+    """What PostgreSQL holds, in the words of producers/progress.py."""
+    with psycopg.connect(address("postgres", data)) as connection:
+        rows = [progress.row(values) for values in connection.execute(progress.SELECT.encode()).fetchall()]
+    hidden = ("user_id", "version")
+    return {r.user_id: {k: v for k, v in msgspec.to_builtins(r).items() if k not in hidden} for r in rows}
 
 
 def stored(data: Path) -> dict[tuple[str, str], dict[str, object]]:

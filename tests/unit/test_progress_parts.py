@@ -141,6 +141,18 @@ def test_a_late_workout_joins_two_streaks_and_a_delete_breaks_one() -> None:
     assert broken["longest_since"] == day_text(FIRST), "of two equally long ones the earlier"
 
 
+def test_a_restored_user_keeps_streaks_records_and_strength_when_something_else_changes() -> None:
+    name = "estimated_1rm_kg:Squat"
+    whole = [day(n, meals_logged=1, bests={name: Best(80.0, "a")}) for n in range(3)]
+    state, restored = Progress(), Progress()
+    state.fold(records_of(whole))
+    changelog = state.drain(1).state
+    restored.restore([k for k, _ in changelog], [v for _, v in changelog])
+    more = day(2, meals_logged=1, steps=5, bests={name: Best(80.0, "a")})
+    restored.fold(records_of([more]))
+    assert drain(restored, {}) == progress_rows(last_of([*whole, more]))
+
+
 def test_the_day_itself_is_open_but_a_whole_day_without_breaks_it() -> None:
     meals = [day(n, meals_logged=2) for n in range(3)]
     assert progress_of(*meals, day(3, steps=9))["streaks"]["meals"]["current"] == 3

@@ -1,0 +1,1 @@
+"""How many daily rows a second the progress stream takes: `python -m bench.progress`, its fold alone: `….fold`."""
