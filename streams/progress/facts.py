@@ -107,31 +107,44 @@ def _shape(metrics: int) -> _Shape:
 
 def widened(cell: bytes | None) -> int:
     """A cell as an integer that can be summed; 0 for no cell."""
-    if cell is None:
-        return 0
-    shape = _shape(mask_of(cell) & _VALUES)
-    return int.from_bytes(shape.wide.pack(*shape.narrow.unpack_from(cell)[1:]), "little") | shape.counts
+    return 0 if cell is None else opened(cell).wide
 
 
 Candidates = dict[str, tuple[float, str | None]]
 """Record → what a day brings for it: value and entity."""
 
 
-def candidates(cell: bytes | None) -> Candidates:
-    """What a day brings for the personal records."""
-    if cell is None:
-        return {}
-    mask = mask_of(cell)
-    shape = _shape(mask & _VALUES)
+class Opened(NamedTuple):
+    """A cell, read."""
+
+    mask: int
+    wide: int
+    """See `widened`."""
+    candidates: Candidates
+    """What the day brings for the personal records."""
+
+
+CLOSED = Opened(0, 0, {})
+"""No cell."""
+
+
+def opened(cell: bytes) -> Opened:
+    """All that a cell says."""
+    mask = int.from_bytes(cell[:4], "little")
+    narrow, wide, counts, records, size = _shape(mask & _VALUES)
+    values = narrow.unpack_from(cell)
     found: Candidates = {}
-    if shape.records:
-        values = shape.narrow.unpack_from(cell)
-        for name, at, scale in shape.records:
-            if base := values[at]:
-                found[name] = (base / scale, None)
+    for name, at, scale in records:
+        if base := values[at]:
+            found[name] = (base / scale, None)
     if mask & BESTS:
-        found |= _unpack_bests(cell[shape.size :])
-    return found
+        found |= _unpack_bests(cell[size:])
+    return Opened(mask, int.from_bytes(wide.pack(*values[1:]), "little") | counts, found)
+
+
+def candidates(cell: bytes) -> Candidates:
+    """What a day brings for the personal records."""
+    return opened(cell).candidates
 
 
 def estimates(found: Candidates) -> dict[str, float]:

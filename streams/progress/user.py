@@ -11,7 +11,18 @@ from schemas.progress import ProgressRow, Record, Streak
 from schemas.rows import encode_row
 from streams.progress import records as personal
 from streams.progress import streaks
-from streams.progress.facts import REST, STREAK_BITS, Candidates, candidates, estimates, mask_of, widened
+from streams.progress.facts import (
+    BESTS,
+    CLOSED,
+    REST,
+    STREAK_BITS,
+    Candidates,
+    Opened,
+    candidates,
+    estimates,
+    mask_of,
+    opened,
+)
 from streams.progress.history import History
 from streams.progress.milestones import Shown
 from streams.progress.windows import REACH, Windows, strength
@@ -24,6 +35,7 @@ class User:
 
     __slots__ = (
         "history",
+        "last",
         "lifts",
         "origin",
         "records",
@@ -48,6 +60,8 @@ class User:
         self.records: personal.Records = {}
         self.records_said: Raw | None = None
         """JSON, until a record changes."""
+        self.last: tuple[int, Opened] = (-1, CLOSED)
+        """The day that changed last, and its cell as it is: the same day often changes again."""
         self.told: dict[str, personal.Held | None] = {}
         """Records that changed since the last row, as they were."""
         self.origin = 0
@@ -99,18 +113,25 @@ class User:
         self.history.put(day, cell)
         if self.windows is None:
             self.windows = Windows(History(), day)
-        self.windows.change(day, widened(cell) - widened(old))
-        self._mark(day, 0 if old is None else mask_of(old), 0 if cell is None else mask_of(cell))
-        before, after = candidates(old), candidates(cell)
-        if before != after:
-            self._reach(day, before, after)
-            found = estimates(after)
-            if found != estimates(before):
-                self.strength_of = None
-                self.lifts.pop(day, None)
-                if found:
-                    self.lifts[day] = found
+        before = CLOSED if old is None else self.last[1] if self.last[0] == day else opened(old)
+        after = CLOSED if cell is None else opened(cell)
+        self.last = (day, after)
+        self.windows.change(day, after.wide - before.wide)
+        if before.mask != after.mask:
+            self._mark(day, before.mask, after.mask)
+        if before.candidates != after.candidates:
+            self._reach(day, before.candidates, after.candidates)
+            if (before.mask | after.mask) & BESTS:
+                self._lift(day, before, after)
         return True
+
+    def _lift(self, day: int, before: Opened, after: Opened) -> None:
+        found = estimates(after.candidates)
+        if found != estimates(before.candidates):
+            self.strength_of = None
+            self.lifts.pop(day, None)
+            if found:
+                self.lifts[day] = found
 
     def _mark(self, day: int, old: int, new: int) -> None:
         if not self.rest and not self.streaks:

@@ -84,8 +84,8 @@ def test_killed_workers_and_a_zombie_lose_nothing_and_count_nothing_twice(data: 
             try:
                 for _ in range(3):
                     time.sleep(1.5)
-                    for role in ("worker-streams", "worker-progress"):
-                        os.kill(pid_of(role, data), signal.SIGKILL)
+                    for pid in [pid_of(role, data) for role in ("worker-streams", "worker-progress")]:
+                        os.kill(pid, signal.SIGKILL)
                     daybook("up", "--detach", data=data)
                 zombie = pid_of("worker-streams", data)
                 time.sleep(1)
