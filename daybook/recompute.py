@@ -14,8 +14,8 @@ from schemas.ledger import RANK_BYTES, entity_key, split_key, unpack_winner
 from schemas.rows import DailyRow
 from schemas.tables import DAILY_COLUMNS, Column
 from sinks.clickhouse.entities import StoredEntity, packed
-from streams.daily.cells import row
 from streams.daily.core import Ledger
+from streams.daily.rows import row
 from streams.state import Records
 
 METRICS = DAILY_COLUMNS[3:]
@@ -74,7 +74,7 @@ def recompute(entities: Iterable[StoredEntity], events: Iterable[EventRow]) -> R
     received: dict[DayKey, int] = {}
     for subject, user in ledger.users.items():
         for day, cell in user.warm().items():
-            out = row(subject, day, cell, user.entities, 0)
+            out = row(subject, day, cell, user.entities, 0, user.book)
             rows[subject, out.date] = out
             if ages := [newest[key] for key in cell.members if key in newest]:
                 received[subject, out.date] = max(ages)

@@ -42,7 +42,7 @@ class Kind(NamedTuple):
 
 
 KINDS = (
-    Kind(1, "meal.logged", ("energy_cal", "protein_mg", "carbs_mg", "fat_mg", "fibre_mg")),
+    Kind(1, "meal.logged", ("energy_cal", "protein_mg", "carbs_mg", "fat_mg", "fibre_mg"), tail=True),
     Kind(2, "water.logged", ("water_ml",)),
     Kind(3, "workout.completed", ("duration_s", "calories_cal", "volume_g_reps", "load_s_rpe10"), tail=True),
     Kind(4, "activity.recorded", ("steps", "active_s", "calories_cal", "distance_mm", "duration_s")),
@@ -60,7 +60,9 @@ KINDS = (
     Kind(16, "sleep.deleted", ()),
 )
 """cal: thousandths of a kcal. bp: hundredths of a percent. load_s_rpe10: duration in s × perceived exertion in tenths.
-A workout's tail: exercise → the best of its sets (`Lifted`); of generation 1 only the first number of it."""
+A meal's tail: its type, or [type, from_plan, planned_item] where it says more (`MealSaid`).
+A workout's tail: exercise → the best of its sets (`Lifted`; of generation 1 only the first number of it), or a list of
+that, planned_item and completion in hundredths of a percent, where it says one of these."""
 
 KIND_OF_TYPE = {kind.type: kind for kind in KINDS}
 KIND_OF_CODE = {kind.code: kind for kind in KINDS}
@@ -81,10 +83,29 @@ class Lifted(NamedTuple):
 
 
 def lifted(tail: Any) -> dict[str, Lifted]:
-    """A workout's tail, read."""
+    """Exercise → the best of its sets, from a workout's tail."""
+    sets = tail[0] if isinstance(tail, list) else tail
     return {
-        exercise: Lifted(said) if isinstance(said, int) else Lifted(*said) for exercise, said in (tail or {}).items()
+        exercise: Lifted(said) if isinstance(said, int) else Lifted(*said) for exercise, said in (sets or {}).items()
     }
+
+
+def fulfilled(tail: Any) -> tuple[str | None, int | None]:
+    """Planned item and completion [0.01 %], from a workout's tail."""
+    return (tail[1], tail[2]) if isinstance(tail, list) else (None, None)
+
+
+class MealSaid(NamedTuple):
+    """What a meal says about the meal plan."""
+
+    meal_type: str
+    from_plan: bool = False
+    planned_item: str | None = None
+
+
+def meal_said(tail: Any) -> MealSaid:
+    """A meal's tail, read."""
+    return MealSaid(*tail) if isinstance(tail, list) else MealSaid(tail or "")
 
 
 class Winner(NamedTuple):

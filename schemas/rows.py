@@ -15,6 +15,32 @@ class Best(NamedTuple):
     entity: str
 
 
+class GoalDay(msgspec.Struct, frozen=True, gc=False):
+    """One goal on one day, judged by the version that was valid then; numbers in the metric's unit, to a thousandth."""
+
+    metric: str
+    target: float
+    direction: str
+    tolerance_pct: float
+    effective_from: str
+    """First local day of the version that was used, as YYYY-MM-DD."""
+    actual: float | None = None
+    delta: float | None = None
+    """Actual less target."""
+    hit: bool | None = None
+    """None where the day does not have the metric."""
+
+
+class PlannedDay(msgspec.Struct, frozen=True, gc=False):
+    """What became of one planned meal or workout."""
+
+    how: str
+    """as planned, substituted or missed."""
+    pct: float
+    entity: str | None = None
+    """The meal or workout that fulfilled it."""
+
+
 class DailyRow(msgspec.Struct, omit_defaults=True, gc=False):
     """One user and local day. A row whose metrics are all null says that nothing is left on that day.
 
@@ -65,6 +91,44 @@ class DailyRow(msgspec.Struct, omit_defaults=True, gc=False):
             description="What a single workout reached, with its entity: workout_minutes, workout_volume_kg, and per"
             " exercise heaviest_kg:E, reps:E, estimated_1rm_kg:E"
         ),
+    ] = None
+    meal_plan_adherence_pct: Annotated[
+        float | None, Meta(description="Mean over the planned meal slots: done 100, substituted 50, missed 0 [%]")
+    ] = None
+    workout_plan_adherence_pct: Annotated[
+        float | None,
+        Meta(description="Mean over the planned workouts: done its completion, substituted half of it, missed 0 [%]"),
+    ] = None
+    planned: Annotated[
+        dict[str, PlannedDay] | None,
+        Meta(description="What became of each planned meal:SLOT and workout:ITEM, and the entity that did it"),
+    ] = None
+    rest_day: Annotated[bool | None, Meta(description="Whether rest was planned; null without a plan")] = None
+    goals: Annotated[
+        dict[str, GoalDay] | None,
+        Meta(description="Per goal that was valid on the day: metric, target, actual, delta, hit"),
+    ] = None
+    left_out: Annotated[
+        dict[str, str] | None,
+        Meta(
+            description="Each workout:ENTITY and sleep:ENTITY that does not count, because a stronger source saw it too"
+            " → the entity that does"
+        ),
+    ] = None
+    coverage: Annotated[str | None, Meta(description="complete where meals, activity and sleep are, else partial")] = (
+        None
+    )
+    meals_coverage: Annotated[
+        str | None,
+        Meta(
+            description="complete: 3 meals say their energy, or no planned slot missed; absent: no meal; else partial"
+        ),
+    ] = None
+    activity_coverage: Annotated[
+        str | None, Meta(description="complete: one source saw 10 h; absent: no interval; else partial")
+    ] = None
+    sleep_coverage: Annotated[
+        str | None, Meta(description="complete: a sleep says its time asleep; absent: no sleep; else partial")
     ] = None
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 import typing
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -28,6 +29,11 @@ class Column:
         """Whether it is kept as a map: jsonb in PostgreSQL, Map in ClickHouse, JSON in Redis."""
         return typing.get_origin(self.type) is dict
 
+    def is_map_of(self, kind: Any) -> bool:
+        """Whether it is a map whose values are of this kind."""
+        arms = typing.get_args(self.type)
+        return self.is_map and isinstance(arms[1], type) and issubclass(arms[1], kind)
+
     def of_json(self, value: typing.Any) -> typing.Any:
         """A map's value as the row has it, from what JSON or a driver makes of it."""
         return None if value is None else msgspec.convert(value, self.type)
@@ -45,6 +51,11 @@ def _column(field: msgspec.structs.FieldInfo) -> Column:
 
 DAILY_COLUMNS: tuple[Column, ...] = tuple(_column(f) for f in msgspec.structs.fields(DailyRow))
 """All columns of the daily row, keys and version first."""
+
+GOAL_METRICS = frozenset(
+    c.name for c in DAILY_COLUMNS[3:] if c.type in (int, float) and not c.name.endswith("_at") and c.name != "entities"
+)
+"""Columns that a goal may be about."""
 
 DAILY_METRICS: tuple[str, ...] = tuple(c.name for c in DAILY_COLUMNS[3:])
 """What verify compares: everything but user_id, date and version."""

@@ -28,9 +28,16 @@ items = st.lists(
     ).map(_without_none),
     max_size=3,
 )
+planned_items = st.sampled_from([None, None, "", "lunch", "dinner", "push_a", "pull_a"])
 meals = st.fixed_dictionaries(
-    {"meal_type": st.just("lunch"), "items": items, "portion": st.sampled_from([0.5, 1, 1.0, 1.333, 2])}
-)
+    {
+        "meal_type": st.sampled_from(["lunch", "dinner"]),
+        "items": items,
+        "portion": st.sampled_from([0.5, 1, 1.0, 1.333, 2]),
+        "from_plan": st.sampled_from([None, None, True, False]),
+        "planned_item": planned_items,
+    }
+).map(_without_none)
 sets = st.lists(
     st.fixed_dictionaries(
         {
@@ -44,16 +51,24 @@ sets = st.lists(
 workouts = st.fixed_dictionaries(
     {
         "kind": st.just("strength"),
-        "duration_s": st.one_of(st.none(), st.integers(0, 300_000)),
+        "duration_s": st.one_of(st.none(), st.sampled_from([0, 1800, 3600, 3601, 7200]), st.integers(0, 300_000)),
+        "completion_pct": st.one_of(st.none(), st.floats(0, 100)),
+        "planned_item": planned_items,
         "calories_kcal": kcal,
         "rpe": st.one_of(st.none(), st.floats(1, 10)),
         "sets": sets,
     }
 ).map(_without_none)
 activities = st.fixed_dictionaries(
-    {"duration_s": st.just(3600), "steps": st.one_of(st.none(), st.integers(0, 9_000)), "calories_kcal": kcal}
+    {
+        "duration_s": st.sampled_from([0.2, 900, 3600, 5400, 36_000, 72_000, 86_400]),
+        "steps": st.one_of(st.none(), st.integers(0, 9_000)),
+        "calories_kcal": kcal,
+    }
 ).map(_without_none)
-sleeps = st.fixed_dictionaries({"asleep_s": st.integers(0, 40_000)})
+sleeps = st.fixed_dictionaries(
+    {"asleep_s": st.one_of(st.none(), st.integers(0, 90_000)), "in_bed_s": st.one_of(st.none(), st.integers(0, 40_000))}
+).map(_without_none)
 waters = st.fixed_dictionaries({"ml": st.integers(0, 30_000)})
 measurements = st.fixed_dictionaries(
     {"weight_kg": st.one_of(st.none(), st.floats(40, 150)), "body_fat_pct": st.one_of(st.none(), st.floats(5, 50))}
@@ -62,17 +77,40 @@ profiles = st.fixed_dictionaries(
     {
         "timezone": st.sampled_from(ZONES),
         "day_start": st.sampled_from(["00:00", "04:00", "11:30"]),
+        "source_priority": st.sampled_from(
+            [None, [], ["watch", "ios"], ["phone", "watch"], ["web"], ["watch", "phone"]]
+        ),
         "effective_from": st.sampled_from([None, "2026-03-01", "2026-03-02", "2026-03-29"]),
     }
 ).map(_without_none)
+days = st.sampled_from(["2026-02-27", "2026-03-01", "2026-03-02", "2026-03-28", "2026-03-30"])
 goals = st.fixed_dictionaries(
     {
-        "metric": st.just("steps"),
-        "target": st.integers(1, 10_000),
-        "direction": st.just("at_least"),
-        "effective_from": st.just("2026-03-01"),
+        "metric": st.sampled_from(
+            ["steps", "energy_kcal", "workout_plan_adherence_pct", "mood", "entities", "sources"]
+        ),
+        "target": st.one_of(st.integers(1, 10_000), st.floats(0, 100)),
+        "direction": st.sampled_from(["at_least", "at_most", "around"]),
+        "tolerance_pct": st.sampled_from([0, 10, 33.3]),
+        "effective_from": days,
+        "effective_until": st.one_of(st.none(), days),
     }
 )
+weekdays = st.lists(st.sampled_from(["mon", "tue", "wed", "thu", "fri", "sat", "sun"]), max_size=7)
+plans = st.fixed_dictionaries(
+    {
+        "effective_from": days,
+        "effective_until": st.one_of(st.none(), days),
+        "workouts": st.lists(
+            st.fixed_dictionaries({"item": st.sampled_from(["push_a", "pull_a"]), "weekdays": weekdays}), max_size=3
+        ),
+        "meals": st.lists(
+            st.fixed_dictionaries({"item": st.sampled_from(["lunch", "dinner"]), "weekdays": weekdays}), max_size=3
+        ),
+        "rest_days": weekdays,
+    }
+)
+plan_ends = st.fixed_dictionaries({"effective_until": days})
 
 DATA = {
     "meal.logged": meals,
@@ -85,6 +123,8 @@ DATA = {
     "sleep.recorded": sleeps,
     "body.deleted": st.just({}),
     "goal.set": goals,
+    "plan.assigned": plans,
+    "plan.ended": plan_ends,
     "profile.updated": profiles,
 }
 
@@ -96,7 +136,7 @@ def _event(draw: st.DrawFn) -> dict[str, Any]:
     event = {
         "specversion": "1.0",
         "id": f"id_{draw(st.integers(0, 999))}",
-        "source": draw(st.sampled_from(["ios/5.2.0", "watch/2.1", "ios/5.3.0"])),
+        "source": draw(st.sampled_from(["ios/5.2.0", "watch/2.1", "ios/5.3.0", "fitbit"])),
         "type": kind,
         "subject": draw(st.sampled_from(USERS)),
         "time": f"2026-03-{day:02}T{hour:02}:{minute:02}:00{draw(st.sampled_from(OFFSETS))}",

@@ -21,6 +21,7 @@ _COLLECTIONS: dict[int, Any] = {
     i: {} if c.is_map else [] for i, c in enumerate(DAILY_COLUMNS) if c.is_map or c.type == list[str]
 }
 """Maps and lists are never null in ClickHouse: empty stands for it."""
+_STRUCTS = tuple(i for i, c in enumerate(DAILY_COLUMNS) if c.is_map_of(msgspec.Struct))
 
 
 def daily(rows: Sequence[DailyRow]) -> Columns:
@@ -29,6 +30,8 @@ def daily(rows: Sequence[DailyRow]) -> Columns:
     columns[1] = list(map(day_of, rows))
     for i, empty in _COLLECTIONS.items():
         columns[i] = [empty if value is None else value for value in columns[i]]
+    for i in _STRUCTS:
+        columns[i] = [{k: astuple(v) for k, v in value.items()} if value else value for value in columns[i]]
     return {c.name: values for c, values in zip(DAILY_COLUMNS, columns, strict=True)}
 
 

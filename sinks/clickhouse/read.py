@@ -73,9 +73,10 @@ def row(values: Iterable[Any]) -> DailyRow:
 def _value(value: Any, column: Column | None = None) -> Any:
     if isinstance(value, datetime):
         return (value.replace(tzinfo=UTC) - _EPOCH) // _MS
-    if column is not None and column.is_map:  # named tuples come as dicts
-        plain = {k: list(v.values()) if isinstance(v, dict) else v for k, v in dict(value).items()}
-        return column.of_json(plain or None)
+    if column is not None and column.is_map_of(tuple):  # named tuples come as dicts
+        return column.of_json({k: list(v.values()) for k, v in dict(value).items()} or None)
+    if column is not None and column.is_map:
+        return column.of_json(dict(value) or None)
     if isinstance(value, dict | list | tuple):
         return (dict(value) if isinstance(value, dict) else list(value)) or None
     return value

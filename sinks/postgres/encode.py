@@ -20,7 +20,7 @@ _MAPS = tuple(i for i, c in enumerate(DAILY_COLUMNS) if c.is_map)
 _LISTS = tuple(i for i, c in enumerate(DAILY_COLUMNS) if c.type == list[str])
 _json = msgspec.json.Encoder().encode
 
-_PLAIN = {float: "float8", int: "int8"}
+_PLAIN = {float: "float8", int: "int8", bool: "bool"}
 STAGED_TYPES = tuple(_PLAIN.get(c.type, "text") for c in DAILY_COLUMNS)  # type: ignore[call-overload]
 """Types of the temporary table's columns."""
 

@@ -24,6 +24,7 @@ GRAMS_MAX = min(_MEAL[f"items[].{nutrient}"] for nutrient in NUTRIENTS[1:]) * 10
 _HALF_EVEN = 6755399441055744.0
 """1.5 × 2**52: adding it to a float below 2**51 leaves no room for a fraction, so adding and taking it away rounds half
 to even, as round() does, for a third of its price. A whole number of base units stays exact in a float up to 2**53."""
+_pack_tail = msgspec.msgpack.Encoder().encode
 _pack_meal = LANES[SIZES[MEAL]].pack
 _int = int.from_bytes
 
@@ -32,7 +33,7 @@ Contribution = tuple[bytes, int]
 
 
 def meal(data: Any) -> Contribution:
-    """Σ items × portion: (energy_cal, protein_mg, carbs_mg, fat_mg, fibre_mg); half a unit rounds up."""
+    """Σ items × portion: (energy_cal, protein_mg, carbs_mg, fat_mg, fibre_mg); half a unit rounds up. MealSaid."""
     energy = protein = carbs = fat = fibre = 0.0
     n_energy = n_protein = n_carbs = n_fat = n_fibre = 0
     for item in data.items:
@@ -71,7 +72,9 @@ def meal(data: Any) -> Contribution:
             (int(fibre) * milli + 500) // 1000,
             n_energy, n_protein, n_carbs, n_fat, n_fibre, 1,
         )  # fmt: skip
-    return lanes, _int(lanes, "little")  # meals lie at the right end: nothing to shift
+    item = data.planned_item or None
+    tail = (data.meal_type, data.from_plan, item) if item or data.from_plan else data.meal_type
+    return lanes + _pack_tail(tail), _int(lanes, "little")  # meals lie at the right end: nothing to shift
 
 
 def _plausible_sum(items: Any, field: str) -> int | None:
@@ -105,7 +108,8 @@ _NOTHING = Lifted(0)
 
 
 def workout(data: Any) -> Contribution:
-    """(duration_s, calories_cal, volume_g_reps, load_s_rpe10), and exercise → the best of its sets (ledger.Lifted).
+    """(duration_s, calories_cal, volume_g_reps, load_s_rpe10), and exercise → the best of its sets (ledger.Lifted),
+    with the planned item and how much of it was done.
 
     The load is the session's duration times its perceived exertion on the scale of ten (session RPE: Foster et al.,
     J Strength Cond Res 15(1), 2001); without one of both there is none.
@@ -127,7 +131,9 @@ def workout(data: Any) -> Contribution:
     duration = _base(data.duration_s, 1, limits["duration_s"])
     calories = _base(data.calories_kcal, 1000, limits["calories_kcal"])
     session = None if duration is None or data.rpe is None else duration * round(data.rpe * 10)
-    return _counted(WORKOUT, (duration, calories, volume, session), dict(sorted(best.items())) or None)
+    sets, item, done = dict(sorted(best.items())) or None, data.planned_item or None, _base(data.completion_pct, 100)
+    tail = sets if item is None and done is None else [sets, item, done]
+    return _counted(WORKOUT, (duration, calories, volume, session), tail)
 
 
 def water(data: Any) -> Contribution:

@@ -13,7 +13,6 @@ from schemas.codec import Event, Rejected, chunk_reader, pack_canonical
 from schemas.instants import MS_PER_DAY
 from schemas.ledger import (
     KIND_AT,
-    KIND_OF_TYPE,
     NO_OFFSET,
     RANK_BYTES,
     pack_header,
@@ -25,16 +24,15 @@ from schemas.receipt import judged_by
 from schemas.refusal import WRONG_KEY, filed
 from schemas.rows import daily_key, encode_row, rejected_key
 from schemas.topics import DAILY, HINTS, LOADED, LOADS, REJECTED
-from streams.daily.cells import SHIFTS, Cell, amount_of, cells_of, platform_of, row, winner_day
+from streams.daily.cells import SHIFTS, Cell, amount_of, cells_of, platform_of, winner_day
 from streams.daily.contribution import FOLDS
-from streams.daily.days import Profiles, day_of, profiles_of
+from streams.daily.days import Profiles, day_of
 from streams.daily.hints import take_hints
 from streams.daily.old import OldDays
 from streams.daily.reading import native_reader
+from streams.daily.rows import row
+from streams.daily.valid import EMPTY, REGISTERS, Book, book_of
 from streams.state import Counts, Drained, Guard, Pairs, Records
-
-_PROFILE = KIND_OF_TYPE["profile.updated"].code
-
 
 Decided = tuple[str, bytes, bytes, int, str, int, int | None, str | None]
 """An event, reduced to what the ledger needs: subject, key, packed winner, its lanes in their place (0 for what lies on
@@ -95,28 +93,39 @@ def _judge(records: Records, times: Sequence[int], which: Sequence[int]) -> tupl
 class User:
     """One user's part of the ledger. `cells` is None until somebody asks: restored users cost no sums."""
 
-    __slots__ = ("cells", "entities", "profiles")
+    __slots__ = ("book", "cells", "entities", "profiles")
 
     def __init__(self) -> None:
         self.entities: dict[bytes, bytes] = {}
         self.cells: dict[int, Cell] | None = {}
+        self.book: Book = EMPTY
         self.profiles: Profiles = ()
+        """Those of the book; the fold asks for them at every event."""
 
     def warm(self) -> dict[int, Cell]:
         """The cells, made from the winners if need be."""
         if self.cells is None:
-            self.profiles = self.read_profiles()
+            self._read_book()
             self.cells = cells_of(self.entities, self.profiles)
         return self.cells
 
     def read_profiles(self) -> Profiles:
         """The profiles among the winners, latest first."""
-        registers = [(k, unpack_winner(v)) for k, v in self.entities.items() if b"\0p\0" in k]
-        return profiles_of([(k, w) for k, w in registers if w.kind.code == _PROFILE])
+        return book_of(self.entities).profiles
 
-    def rezone(self) -> set[int]:
-        """Apply a changed profile. Returns the days that gained or lost an entity; all others stay as they are."""
-        before, self.profiles = self.profiles, self.read_profiles()
+    def _read_book(self) -> None:
+        self.book = book_of(self.entities)
+        self.profiles = self.book.profiles
+
+    def judge_again(self) -> set[int]:
+        """Apply changed goals, plans or profiles. Returns the days that are judged differently, or that gained or lost
+        an entity; all others stay as they are."""
+        before = self.book
+        self._read_book()
+        changed = self._rezone(before.profiles) if before.profiles != self.profiles else set()
+        return changed | {day for day in self.warm() if before.on(day) != self.book.on(day)}
+
+    def _rezone(self, before: Profiles) -> set[int]:
         moved: set[int] = set()
         for winner in map(unpack_winner, self.entities.values()):
             if winner.kind.code in SHIFTS:
@@ -219,8 +228,8 @@ class Ledger:
                     cell.add(key, amount, platform, ms)
                 if cell not in touched:
                     touched[cell] = (subject, day)
-            elif winner[KIND_AT] == _PROFILE or (old is not None and old[KIND_AT] == _PROFILE):
-                for day in user.rezone():
+            elif winner[KIND_AT] in REGISTERS or (old is not None and old[KIND_AT] in REGISTERS):
+                for day in user.judge_again():
                     dirty[subject, day] = None
         return applied, duplicate, superseded
 
@@ -261,7 +270,7 @@ class Ledger:
         rows: Pairs = []
         for subject, day in dict.fromkeys([*self._touched.values(), *self._dirty]):
             user = self.users[subject]
-            out = row(subject, day, user.warm().get(day), user.entities, version)
+            out = row(subject, day, user.warm().get(day), user.entities, version, user.book)
             rows.append((daily_key(out), encode_row(out)))
         asked = self.old.drain(self._state, version)
         topics = {DAILY.name: rows, REJECTED.name: self._rejected, LOADS.name: asked}

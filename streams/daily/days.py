@@ -21,6 +21,8 @@ class Profile(NamedTuple):
     """First local day that it is valid on, in days since 1970-01-01."""
     timezone: str | None
     day_start_ms: int
+    priority: tuple[str, ...] | None = None
+    """Platforms, weakest first; None: the default (overlap.py)."""
 
 
 Profiles = tuple[Profile, ...]
@@ -33,7 +35,9 @@ def profiles_of(registers: Iterable[tuple[bytes, Winner]]) -> Profiles:
         since = day_number(date.fromisoformat(key.rsplit(b"\0", 1)[1].decode()))
         hours, minutes = winner.tail.get("day_start", "00:00").split(":")
         start = (int(hours) * 60 + int(minutes)) * 60_000
-        found.append((since, key, Profile(since, winner.tail.get("timezone"), start)))
+        order = winner.tail.get("source_priority")
+        profile = Profile(since, winner.tail.get("timezone"), start, None if order is None else tuple(order))
+        found.append((since, key, profile))
     found.sort(key=lambda entry: entry[:2], reverse=True)
     return tuple(profile for _, _, profile in found)
 
@@ -47,7 +51,7 @@ def day_of(ms: int, offset_min: int | None, timezone: str | None, profiles: Prof
     >>> day_text(day_of(*parse_instant("2026-03-01T23:30:00Z"), "Europe/Berlin"))
     '2026-03-02'
     """
-    for since, zone_name, day_start_ms in profiles:
+    for since, zone_name, day_start_ms, _ in profiles:
         day = _day(ms, offset_min, timezone or zone_name, day_start_ms)
         if day >= since:
             return day

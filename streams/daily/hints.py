@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING
 from schemas.codec import Rejected, reader, type_name
 from schemas.hints import DayHint, EventHint, WinnerHint, decode_hint
 from schemas.instants import day_number, parse_day
-from schemas.ledger import KIND_OF_TYPE, RANK_BYTES, entity_key, register_of, unpack_winner
+from schemas.ledger import KIND_AT, RANK_BYTES, entity_key, register_of, unpack_winner
 from schemas.refusal import filed
 from schemas.rows import encode_row, rejected_key
 from schemas.topics import DAILY_SOURCES
 from streams.daily.cells import SHIFTS, winner_day
+from streams.daily.valid import REGISTERS
 from streams.state import Counts, Pairs, Records
 
 if TYPE_CHECKING:
     from streams.daily.core import Ledger, User
 
 _TOPICS = {topic.name for topic in DAILY_SOURCES}
-_PROFILE = KIND_OF_TYPE["profile.updated"]
 
 
 def take_hints(ledger: Ledger, records: Records) -> Counts:
@@ -123,7 +123,7 @@ def _take(ledger: Ledger, subject: str, newer: dict[bytes, bytes]) -> None:
     user = ledger.users.get(subject)
     replaced = [user.entities[key] for key in newer if key in user.entities] if user else []
     days = _days(user, replaced) if user else set()
-    if moves := any(unpack_winner(winner).kind is _PROFILE for winner in (*newer.values(), *replaced)):
+    if moves := any(winner[KIND_AT] in REGISTERS for winner in (*newer.values(), *replaced)):
         days |= set(user.warm()) if user else set()
     ledger.put(list(newer), list(newer.values()))
     user = ledger.users[subject]

@@ -25,7 +25,8 @@ cdef extern from "Python.h":
 cdef enum: TEXT = 1, FLOAT, BOOL, LIST, OBJECT
 cdef enum: PLAIN, WIDE, ESCAPED
 cdef enum: NEVER, IF_NULL, IF_FALSE, IF_TRUE, IF_EMPTY
-cdef enum: MAX_FIELDS = 15, MAX_NODES = 64, MAX_ALL_FIELDS = 128, NUTRIENTS = 5, PORTION = -2
+cdef enum: MAX_FIELDS = 15, MAX_NODES = 64, MAX_ALL_FIELDS = 128, NUTRIENTS = 5
+cdef enum: PORTION = -2, MEAL_TYPE = -3, FROM_PLAN = -4, PLANNED_ITEM = -5, MAX_SAID = 808  # streams/daily/plan.py
 cdef enum: PREFIX = 1024, HEADER = 32, LANES_SIZE = NUTRIENTS * 12 + 4
 cdef enum: SPECVERSION, ID, SOURCE, TYPE, SUBJECT, TIME, DATA, ENTITY, REVISION, TIMEZONE, SENTAT, DATASCHEMA, ATTRIBUTES
 
@@ -359,6 +360,9 @@ cdef class MealReader:
     cdef double[NUTRIENTS] sums
     cdef bint[NUTRIENTS] there
     cdef double portion
+    cdef uint8_t[MAX_SAID] meal_type, planned_item
+    cdef Py_ssize_t meal_type_size, planned_item_size
+    cdef bint from_plan
     cdef Text last_place
     cdef object last_found
 
@@ -525,6 +529,14 @@ cdef class MealReader:
         for i in range(NUTRIENTS):
             self.sums[i], self.there[i] = 0.0, False
         self.portion = 1.0
+        self.from_plan, self.meal_type_size, self.planned_item_size = False, 0, 0
+
+    cdef void say(self, int lane, Text t) noexcept:
+        """Keep a text for the winner's tail, in msgpack; it has at most 200 characters."""
+        if lane == MEAL_TYPE:
+            self.meal_type_size = pack_text(self.meal_type, t) - self.meal_type
+        elif lane == PLANNED_ITEM and t.size:
+            self.planned_item_size = pack_text(self.planned_item, t) - self.planned_item
 
     cdef const uint8_t *value(self, const uint8_t *p, Node *node, int omit) except? NULL:
         """Read a value, write it in msgpack at `out`; NULL: not at first sight. What is left out writes nothing."""
@@ -560,9 +572,13 @@ cdef class MealReader:
             if length < node.least or length > node.most or t.size > 65535:
                 return NULL
             self.out = pack_text(self.out, t)
+            if node.lane < -2:
+                self.say(node.lane, t)
             return p
         if node.kind == BOOL:
             if word(p, b"true"):
+                if node.lane == FROM_PLAN:
+                    self.from_plan = True
                 if omit != IF_TRUE:
                     self.out[0] = 195
                     self.out += 1
@@ -720,6 +736,8 @@ cdef class MealReader:
         cdef uint8_t *content
         cdef uint8_t *w
         cdef uint64_t total, milli = 1000
+        cdef Py_ssize_t tail_size = self.meal_type_size
+        cdef bint says_more = self.from_plan or self.planned_item_size > 0
         cdef int i
         if self.sums[0] > self.energy_max:
             return None
@@ -746,8 +764,10 @@ cdef class MealReader:
         w += subject.size
         w[0], w[1], w[2] = 0, (<const uint8_t *>PyBytes_AS_STRING(self.letter))[0], 0
         memcpy(w + 3, entity.at, entity.size)
-        # the winner: header, place, lanes (schemas/ledger.py)
-        winner = PyBytes_FromStringAndSize(NULL, HEADER + place_size + LANES_SIZE)
+        # the winner: header, place, lanes, tail (schemas/ledger.py)
+        if says_more:
+            tail_size += 2 + (self.planned_item_size or 1)
+        winner = PyBytes_FromStringAndSize(NULL, HEADER + place_size + LANES_SIZE + tail_size)
         w = <uint8_t *>PyBytes_AS_STRING(winner)
         big_endian(w, revision, 4)
         w[4] = 0
@@ -767,6 +787,16 @@ cdef class MealReader:
             little_endian(w + 8 * NUTRIENTS + 4 * i, self.there[i], 4)
         little_endian(w + 12 * NUTRIENTS, 1, 4)
         amount = _PyLong_FromByteArray(w, LANES_SIZE, 1, 0)
+        # its tail: the meal type, or that, from_plan and planned_item
+        w += LANES_SIZE
+        if says_more:
+            w[0] = 147
+            w += 1
+        memcpy(w, self.meal_type, self.meal_type_size)
+        if says_more:
+            w += self.meal_type_size
+            w[0], w[1] = 195 if self.from_plan else 194, 192
+            memcpy(w + 1, self.planned_item, self.planned_item_size)
         return (
             PyUnicode_DecodeUTF8(<const char *>subject.at, subject.size, NULL),
             key, winner, amount, place[2], ms, None if offset == OFFSET_OF_Z else offset, place[3],

@@ -15,7 +15,10 @@ TEXT, FLOAT, BOOL, LIST, OBJECT = range(1, 6)
 NEVER, IF_NULL, IF_FALSE, IF_TRUE, IF_EMPTY = range(5)
 """When a value is left out of the canonical form: when msgspec's `omit_defaults` leaves it out. That compares by
 identity, so a number that is written out stays, also where it equals its default."""
-NO_LANE, PORTION = -1, -2
+NO_LANE, PORTION, MEAL_TYPE, FROM_PLAN, PLANNED_ITEM = range(-1, -6, -1)
+"""What becomes of a value beside the canonical form; from 0 on it is a sum of the contribution."""
+MAX_TAIL_TEXT = 200
+"""Longest text, in characters, that the reader copies into a winner's tail."""
 MAX_FIELDS = 15
 """What a one-byte msgpack map header can count."""
 
@@ -37,7 +40,7 @@ class Node(NamedTuple):
     fields: int = 0
     """OBJECT: how many fields."""
     lane: int = NO_LANE
-    """FLOAT: which sum of the contribution it goes to."""
+    """Which sum of the contribution it goes to, or what else becomes of it."""
 
 
 class FieldPlan(NamedTuple):
@@ -61,7 +64,7 @@ class Plan(NamedTuple):
 
 
 def plan_of(data: type[msgspec.Struct], lanes: dict[str, int]) -> Plan:
-    """The plan of a data Struct; `lanes`: name of a float → its lane. Raises NoPlan."""
+    """The plan of a data Struct; `lanes`: name of a field → its lane. Raises NoPlan."""
     nodes: list[Node] = []
     fields: list[FieldPlan] = []
 
@@ -70,13 +73,16 @@ def plan_of(data: type[msgspec.Struct], lanes: dict[str, int]) -> Plan:
             case inspect.UnionType(types=types) if len(types) == 2 and isinstance(types[1], inspect.NoneType):
                 return add(types[0], lane, True)
             case inspect.StrType(pattern=None):
-                node = Node(TEXT, nullable, tp.min_length or 0, 2**31 if tp.max_length is None else tp.max_length)
+                most = 2**31 if tp.max_length is None else tp.max_length
+                if lane != NO_LANE and most > MAX_TAIL_TEXT:
+                    raise NoPlan(f"{tp}: too long for a tail")
+                node = Node(TEXT, nullable, tp.min_length or 0, most, lane=lane)
             case inspect.FloatType(gt=None, lt=None, multiple_of=None) if tp.ge is not None and tp.le is not None:
                 if tp.ge < 0:
                     raise NoPlan(f"{tp}: negative numbers")
                 node = Node(FLOAT, nullable, tp.ge, tp.le, lane=lane)
             case inspect.BoolType():
-                node = Node(BOOL, nullable)
+                node = Node(BOOL, nullable, lane=lane)
             case inspect.ListType():
                 most = 2**31 if tp.max_length is None else tp.max_length
                 node = Node(LIST, nullable, tp.min_length or 0, most, child=add(tp.item_type, NO_LANE))

@@ -15,7 +15,7 @@ from msgspec import inspect
 from schemas.ledger import FAMILY_LETTERS, KIND_OF_TYPE
 from schemas.structs import STRUCT_OF
 from streams.daily.contribution import ENERGY_MAX, GRAMS_MAX, NUTRIENTS
-from streams.daily.plan import PORTION, NoPlan, plan_of
+from streams.daily.plan import FROM_PLAN, MEAL_TYPE, PLANNED_ITEM, PORTION, NoPlan, plan_of
 
 if TYPE_CHECKING:
     from streams.daily.native import MealReader
@@ -38,6 +38,7 @@ def native_reader(topic: str) -> MealReader | None:
     assert isinstance(data, inspect.StructType)
     texts = {name: bounds for name, tp in fields.items() if (bounds := _bounds(tp)) is not None}
     lanes = {nutrient: lane for lane, nutrient in enumerate(NUTRIENTS)} | {"portion": PORTION}
+    lanes |= {"meal_type": MEAL_TYPE, "from_plan": FROM_PLAN, "planned_item": PLANNED_ITEM}
     try:
         plan = plan_of(data.cls, lanes)
     except NoPlan:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sink_kit import Kept, by_key, make, null_row, row, user
 
-from schemas.rows import Best, RejectedRow, ReplayedRow
+from schemas.rows import Best, GoalDay, PlannedDay, RejectedRow, ReplayedRow
 from sinks import aside, patience
 from sinks.base import Refused, Retry
 from sinks.batch import Batch
@@ -45,6 +45,16 @@ FULL = {
     "estimated_1rm_kg": {'Bench "flat", \\ {x}': 93.33333333333333, "Kniebeuge ü": 0.1},
     "bests": {'reps:Bench "flat", \\ {x}': Best(12.0, "w'\\"), "workout_minutes": Best(1 / 3, "ü")},
     "weight_kg": 5e-324,
+    "rest_day": False,
+    "planned": {"meal:lunch 'ü'": PlannedDay("as planned", 100.0, "m'\\"), "workout:a": PlannedDay("missed", 0.0)},
+    "goals": {
+        "g \"'\\": GoalDay("steps", 8000.0, "at_least", 5.5, "2026-03-01", 7600.0, -400.0, True),
+        "mood": GoalDay("mood", 0.001, "around", 0.0, "0001-01-01"),
+        "": GoalDay("energy_kcal", 1e9, "at_most", 100.0, "9999-12-31", 1 / 3, 1 / 7, False),
+    },
+    "left_out": {"workout:w'2": 'w"1', "sleep:": "s"},
+    "coverage": "partial",
+    "meals_coverage": "absent",
     "sources": ['a "b", \\c', "{ios}", "ü"],
     "first_event_ms": 1772364660123,
     "last_event_ms": 1,

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from schemas.families import FAMILY_OF
 from schemas.rows import DailyRow, decode_daily
-from streams.daily.cells import cells_of, row
+from streams.daily.cells import cells_of
 from streams.daily.core import Ledger
+from streams.daily.rows import row
+from streams.daily.valid import book_of
 from streams.state import Counts
 
 Event = dict[str, Any]
@@ -48,7 +50,7 @@ def recomputed(ledger: Ledger) -> Rows:
     for subject, user in ledger.users.items():
         user.warm()
         for day, cell in cells_of(user.entities, user.profiles).items():
-            out = row(subject, day, cell, user.entities, 0)
+            out = row(subject, day, cell, user.entities, 0, book_of(user.entities))
             found[subject, out.date] = out
     return found
 

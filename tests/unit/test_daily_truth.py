@@ -6,9 +6,11 @@ from collections import defaultdict
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 from events import RECEIVED_MS, encode, histories
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from producers import generate, truth
 from schemas.codec import Rejected, decode
@@ -23,7 +25,14 @@ Rows = dict[tuple[str, str], dict[str, Any]]
 
 
 def metrics(row: DailyRow) -> dict[str, Any]:
-    return {c.name: getattr(row, c.field) for c in DAILY_COLUMNS[3:]}
+    return {c.name: plain(getattr(row, c.field)) for c in DAILY_COLUMNS[3:]}
+
+
+def plain(value: Any) -> Any:
+    """Structs as dicts."""
+    if isinstance(value, dict):
+        return {name: msgspec.structs.asdict(one) if isinstance(one, Struct) else one for name, one in value.items()}
+    return value
 
 
 def ledger_rows(raw: list[bytes], chunk: int = 500) -> Rows:
@@ -73,4 +82,4 @@ def test_the_fast_rounding_of_meals_is_round_half_to_even(value: float) -> None:
 def one_item(energy_kcal: float) -> Any:
     """A meal with one item, as decoded, without the schema's limits."""
     item = SimpleNamespace(energy_kcal=energy_kcal, protein_g=None, carbs_g=None, fat_g=None, fibre_g=None)
-    return SimpleNamespace(items=[item], portion=1.0)
+    return SimpleNamespace(items=[item], portion=1.0, meal_type="lunch", from_plan=False, planned_item=None)
