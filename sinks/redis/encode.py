@@ -46,6 +46,8 @@ def fields(row: DailyRow) -> list[str]:
             found.append(instant(value))
         elif type(value) is int:
             found.append(str(value))
+        elif type(value) is str:
+            found.append(value)
         else:
             found.append(_json(value).decode())
     return found

@@ -44,7 +44,7 @@ class DayFacts(
     entities: int | None = None
     bests: dict[str, Best] | None = None
     rest_day: bool = False
-    """Whether rest was planned. No stream says so yet: it comes with plans (a field of the daily row)."""
+    """Whether rest was planned."""
 
 
 decode_facts: Callable[[bytes], DayFacts] = msgspec.json.Decoder(DayFacts).decode

@@ -33,13 +33,14 @@ def columns_of(table: str, file: str) -> list[str]:
     return [line.split()[0] for line in body.splitlines()]
 
 
-def columns_added(table: str, file: str) -> list[str]:
-    sql = files("sinks.clickhouse.migrations").joinpath(file).read_text()
+def columns_added(table: str) -> list[str]:
+    found = sorted(files("sinks.clickhouse.migrations").iterdir(), key=lambda file: file.name)
+    sql = "".join([file.read_text() for file in found if file.name.endswith(".sql")])
     return re.findall(rf"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS (\w+) ", sql)
 
 
 def test_the_daily_table_has_the_columns_of_the_row() -> None:
-    columns = columns_of("daily", "0003_daily.sql") + columns_added("daily", "0005_training.sql")
+    columns = columns_of("daily", "0003_daily.sql") + columns_added("daily")
     assert columns == [c.name for c in DAILY_COLUMNS]
     assert list(encode.daily([row("u", 1)])) == columns
 

@@ -26,11 +26,12 @@ def test_a_staged_row_has_a_value_for_every_column_and_no_collections() -> None:
 
 
 def test_the_table_has_the_columns_of_the_row_in_its_order() -> None:
-    sql = files("sinks.postgres.migrations").joinpath("0001_user_metrics_daily.sql").read_text()
-    body = sql.split("CREATE TABLE user_metrics_daily (\n")[1].split("PRIMARY KEY")[0]
-    added = files("sinks.postgres.migrations").joinpath("0003_training.sql").read_text()
-    lines = body.strip().splitlines() + re.findall(r"ADD COLUMN (.*?)[,;]", added)
-    types = {float: "double precision", int: "bigint", list[str]: "text[]", str: "text"}
+    found = sorted(files("sinks.postgres.migrations").iterdir(), key=lambda file: file.name)
+    first, *later = [file.read_text() for file in found if file.name.endswith(".sql")]
+    body = first.split("CREATE TABLE user_metrics_daily (\n")[1].split("PRIMARY KEY")[0]
+    altered = [each for sql in later for each in re.findall(r"ALTER TABLE user_metrics_daily\s+ADD[^;]*;", sql)]
+    lines = body.strip().splitlines() + re.findall(r"ADD COLUMN (.*?)[,;]", "".join(altered))
+    types = {float: "double precision", int: "bigint", list[str]: "text[]", str: "text", bool: "boolean"}
     for line, column in zip(lines, DAILY_COLUMNS, strict=True):
         want = "jsonb" if column.is_map else types[column.type]  # type: ignore[index]
         if column.name.endswith("_at") or column.name == "date":

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from redis import exceptions as redis
 from sink_kit import null_row, row
 
-from schemas.rows import Best, DailyRow
+from schemas.rows import Best, DailyRow, GoalDay, PlannedDay
 from schemas.tables import DAILY_COLUMNS, DAILY_METRICS
 from sinks.base import Refused, Retry, Stop
 from sinks.redis import encode, read
@@ -17,12 +17,30 @@ from sinks.redis.retry import judge
 
 floats = st.floats(allow_nan=False, allow_infinity=False)
 integers = st.integers(0, 2**63 - 1)
+goals = st.builds(
+    GoalDay,
+    st.text(),
+    floats,
+    st.text(),
+    floats,
+    st.text(),
+    st.none() | floats,
+    st.none() | floats,
+    st.none() | st.booleans(),
+)
 values = {
     float: floats,
     int: integers,
     dict[str, float]: st.dictionaries(st.text(), floats, min_size=1),
     dict[str, Best]: st.dictionaries(st.text(), st.builds(Best, floats, st.text()), min_size=1),
     list[str]: st.lists(st.text(), min_size=1),
+    str: st.text(),
+    bool: st.booleans(),
+    dict[str, str]: st.dictionaries(st.text(), st.text(), min_size=1),
+    dict[str, GoalDay]: st.dictionaries(st.text(), goals, min_size=1),
+    dict[str, PlannedDay]: st.dictionaries(
+        st.text(), st.builds(PlannedDay, st.text(), floats, st.none() | st.text()), min_size=1
+    ),
 }
 instants = st.integers(1, 4_102_444_800_000)
 days = st.builds(
