@@ -14,18 +14,18 @@ import msgspec
 
 from schemas import loads
 from schemas.instants import MS_PER_DAY
-from schemas.ledger import FAMILY_LETTERS, KIND_AT, KIND_OF_TYPE, RANK_BYTES, unpack_winner
+from schemas.ledger import FAMILY_LETTERS, KIND_AT, RANK_BYTES, unpack_winner
 from schemas.loads import FLOOR, PENDING, Ask, Mark, Part, fingerprint
 from streams.daily.cells import amount_of, platform_of, winner_day
 from streams.daily.days import day_of
 from streams.daily.floor import Floor, old_keys
 from streams.daily.hints import take_hints
+from streams.daily.valid import REGISTERS, first_day
 from streams.state import Counts, Pairs, Records
 
 if TYPE_CHECKING:
     from streams.daily.core import Decided, Ledger, User
 
-_PROFILE = KIND_OF_TYPE["profile.updated"].code
 _FAMILIES = {letter.encode(): family for family, letter in FAMILY_LETTERS.items()}
 SWEEP_DAYS = 7
 """How often all users are looked at: entities stay up to this long beyond the hot window."""
@@ -146,7 +146,8 @@ class OldDays:
             return True
         if amount:
             return day_of(ms, offset_min, timezone, profiles or ()) < floor.day
-        return winner[KIND_AT] == _PROFILE or (old is not None and old[KIND_AT] == _PROFILE)
+        registers = [each for each in (winner, old) if each is not None and each[KIND_AT] in REGISTERS]
+        return any(first_day(key, each) < floor.day for each in registers)
 
     def hold(self, wait: Iterable[Decided]) -> Counts:
         """Keep events until their user is whole; those that would lose against another that waits need not."""

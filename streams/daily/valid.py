@@ -14,7 +14,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from schemas.instants import day_number
-from schemas.ledger import KIND_OF_TYPE, Winner, split_key, unpack_winner
+from schemas.ledger import KIND_AT, KIND_OF_TYPE, Winner, split_key, unpack_winner
 from streams.daily.days import Profiles, profiles_of
 
 _GOAL, _PLAN, _END, _PROFILE = (
@@ -111,6 +111,15 @@ def book_of(entities: Mapping[bytes, bytes]) -> Book:
         _by_entity([_goal(split_key(key).entity, w.tail) for key, w in of_kind[_GOAL]]),
         _by_entity([_plan(split_key(key).entity, w.tail, ends) for key, w in of_kind[_PLAN]]),
     )
+
+
+def first_day(key: bytes, packed: bytes) -> int:
+    """The first local day that a register may be about. Of a profile: any, because it may move what lies on a day."""
+    if packed[KIND_AT] == _PROFILE:
+        return -_FOREVER
+    if packed[KIND_AT] == _END:
+        return _day(unpack_winner(packed).tail["effective_until"]) + 1
+    return _day(split_key(key).register or "")
 
 
 def _by_entity(found: Iterable[tuple[str, int, int, Any]]) -> tuple[_Versions, ...]:
