@@ -11,6 +11,7 @@ class MealReader:
         plan: Plan,
         texts: Mapping[str, tuple[float, float]],
         type_name: str,
+        dataschema: str,
         letter: str,
         code: int,
         energy_max: float,

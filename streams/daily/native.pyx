@@ -349,7 +349,7 @@ cdef class MealReader:
     cdef Field[MAX_ALL_FIELDS] fields
     cdef int root
     cdef object keep, type_name, places
-    cdef bytes letter
+    cdef bytes letter, dataschema
     cdef int code
     cdef double energy_max, grams_max
     cdef Text[ATTRIBUTES] names
@@ -376,13 +376,16 @@ cdef class MealReader:
         PyMem_Free(self.buffer)
         PyMem_Free(self.aside)
 
-    def __init__(self, plan, texts, str type_name, str letter, int code, double energy_max, double grams_max):
+    def __init__(self, plan, texts, str type_name, str dataschema, str letter, int code, double energy_max,
+                 double grams_max):
         """`plan`: streams.daily.plan.Plan of the data; `texts`: (shortest, longest) of the envelope's texts by name;
+        `dataschema`: what events of this version may say there;
         `energy_max`, `grams_max`: sums above which the Python path looks at each item, in base units."""
         if len(plan.nodes) > MAX_NODES or len(plan.fields) > MAX_ALL_FIELDS:
             raise ValueError("the plan is too large for the native reader")
         self.keep = plan, tuple(name.encode() for name in ENVELOPE)
         self.type_name, self.letter, self.code = type_name.encode(), letter.encode(), code
+        self.dataschema = dataschema.encode()
         self.energy_max, self.grams_max = energy_max, grams_max
         self.places = {}
         for i, node in enumerate(plan.nodes):
@@ -502,7 +505,9 @@ cdef class MealReader:
             self.reset()
             if self.value(late, &self.nodes[self.root], NEVER) != late_end:
                 return None
-        if not same(got[SUBJECT], key) or got[SOURCE].size > 600 or got[DATASCHEMA].at != NULL:
+        if not same(got[SUBJECT], key) or got[SOURCE].size > 600:
+            return None
+        if got[DATASCHEMA].at != NULL and not same(got[DATASCHEMA], self.dataschema):  # of another version
             return None
         if not instant(got[TIME], &ms, &offset) or ms > received_ms + AHEAD:
             return None

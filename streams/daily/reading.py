@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import inspect
 
+from schemas.envelope import dataschema_of
+from schemas.families import MODEL_OF
 from schemas.ledger import FAMILY_LETTERS, KIND_OF_TYPE
 from schemas.structs import STRUCT_OF
 from streams.daily.contribution import ENERGY_MAX, GRAMS_MAX, NUTRIENTS
@@ -43,7 +45,10 @@ def native_reader(topic: str) -> MealReader | None:
         plan = plan_of(data.cls, lanes)
     except NoPlan:
         return None
-    return MealReader(plan, texts, name, FAMILY_LETTERS["meals"], KIND_OF_TYPE[name].code, ENERGY_MAX, GRAMS_MAX)
+    current = dataschema_of(MODEL_OF[name])
+    texts["dataschema"] = len(current), len(current)
+    letter, code = FAMILY_LETTERS["meals"], KIND_OF_TYPE[name].code
+    return MealReader(plan, texts, name, current, letter, code, ENERGY_MAX, GRAMS_MAX)
 
 
 def _struct(struct: type) -> inspect.StructType:

@@ -111,7 +111,7 @@ event = st.fixed_dictionaries(
         "revision": st.sampled_from([1, 2, 2_147_483_647, 2_147_483_648, 0, 1.0, True]),
         "timezone": st.sampled_from(["Europe/Berlin", "Mars/Base", "", None]),
         "sentat": times | nothing,
-        "dataschema": st.sampled_from([None, "2"]),
+        "dataschema": st.sampled_from([None, "2", "urn:daybook:meal.logged:1", "urn:daybook:meal.logged:2"]),
         "datacontenttype": st.just("application/json"),
         "traceparent": texts,
         "extra": st.sampled_from([1, 1.5, True, None, [], {}]),
@@ -225,3 +225,12 @@ def test_a_time_has_at_most_nine_decimals_whatever_its_offset(digits: int, zone:
         b'{"specversion":"1.0","id":"0","source":"ios/1","data":{"meal_type":"0"},"subject":"u_1","type":"meal.logged",'
     )
     same_or_left(head + f'"time":"2026-03-01T12:31:00.{"1" * digits}{zone}"}}'.encode(), b"u_1")
+
+
+@pytest.mark.parametrize(("version", "taken"), [("2", True), ("1", False), ("3", False), ("22", False)])
+def test_an_event_that_names_the_current_version_is_taken_as_one_that_names_none(version: str, taken: bool) -> None:
+    head = (
+        b'{"specversion":"1.0","id":"0","source":"ios/1","data":{"meal_type":"0"},"subject":"u_1","type":"meal.logged",'
+    )
+    raw = head + f'"time":"2026-03-01T12:31:00Z","dataschema":"urn:daybook:meal.logged:{version}"}}'.encode()
+    assert same_or_left(raw, b"u_1") == taken
