@@ -55,14 +55,19 @@ class Entity(NamedTuple):
 
 def daily_rows(events: Iterable[bytes]) -> dict[DayKey, Row]:
     """The rows of all local days on which anything is left. Refused events count for nothing; order does not matter."""
+    return rows_of(winners(events))
+
+
+def rows_of(entities: Iterable[Entity]) -> dict[DayKey, Row]:
+    """The rows that the winners come to: all the winners there are of each of their users."""
     by_subject: dict[str, list[Entity]] = defaultdict(list)
-    for entity in winners(events):
+    for entity in entities:
         by_subject[entity.event.subject].append(entity)
     rows: dict[DayKey, Row] = {}
-    for subject, entities in by_subject.items():
-        profiles = _profiles(entities)
+    for subject, own in by_subject.items():
+        profiles = _profiles(own)
         days: dict[int, list[Entity]] = defaultdict(list)
-        for entity in entities:
+        for entity in own:
             if FAMILY_OF[entity.type] != "plans" and not entity.rank[1]:
                 days[_local_day(entity.event, profiles)].append(entity)
         registers = _registers(entities)
@@ -79,13 +84,14 @@ def winners(events: Iterable[bytes]) -> list[Entity]:
         event = decode(raw)
         if isinstance(event, Rejected) or FAMILY_OF[type_name(event)] == "views":
             continue
-        entity = _entity(event)
+        entity = entity_of(event)
         if entity.key not in best or entity.rank > best[entity.key].rank:
             best[entity.key] = entity
     return list(best.values())
 
 
-def _entity(event: Event) -> Entity:
+def entity_of(event: Event) -> Entity:
+    """What an event says about its entity, with its rank."""
     name = type_name(event)
     rank = (event.revision, name.endswith(".deleted"), hashlib.sha256(canonical(event)).digest())
     parts = [event.subject, FAMILY_OF[name], event.entity if event.entity is not None else event.id]
@@ -400,4 +406,4 @@ def _best_estimates(workouts: Iterable[_Thing]) -> dict[str, float]:
     return {exercise: estimate / 1000 for exercise, estimate in best.items()}
 
 
-__all__ = ["DayKey", "Entity", "Row", "daily_rows", "winners"]
+__all__ = ["DayKey", "Entity", "Row", "daily_rows", "entity_of", "rows_of", "winners"]

@@ -15,6 +15,7 @@ from typing import Any
 
 from aiokafka.errors import KafkaError
 
+from schemas import faultpoints
 from schemas.topics import GENERATION
 from sinks import aside, garbage
 from sinks.base import Behind, Sink
@@ -179,6 +180,8 @@ class _Loop:
         began = time.monotonic()
         self._watch.writes(gathered)
 
+        faultpoints.reach("sink.gathered")
+
         async def store() -> list[tuple[Any, Any]]:
             refused = await aside.write(self._sink, batch)
             await self._filing.file(gathered.refused_views)
@@ -187,6 +190,7 @@ class _Loop:
         refused = await self._patience.until_done(store)
         if refused is None:
             return False
+        faultpoints.reach("sink.stored")
         self._looked_at = time.monotonic()
         if gathered.records:
             self._wrote_at = self._looked_at
@@ -195,6 +199,7 @@ class _Loop:
         self._limit.count(len(batch), len(refused) + len(gathered.unreadable))
         await self._source.commit(reached)
         self._watch.committed(reached)
+        faultpoints.reach("sink.committed")
         return True
 
     def _report(self, gathered: Taken, refused: list[tuple[Any, Any]], took_s: float) -> None:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from schemas.positions import Position, decode_position, is_position
@@ -136,6 +136,11 @@ class Job:
             }
         finally:
             reader.close()
+
+    def committed(self) -> dict[tuple[str, int], int]:
+        """The group's offsets."""
+        [asked] = self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(self.app)]).values()
+        return {(tp.topic, tp.partition): tp.offset for tp in asked.result(10).topic_partitions if tp.offset >= 0}
 
     def came(self, *, rows: bool = True) -> Came:
         came = Came({}, {}, {})

@@ -7,7 +7,7 @@ from typing import Any
 
 from clickhouse_connect.datatypes.registry import get_from_name
 
-from schemas import tables, topics
+from schemas import faultpoints, tables, topics
 from sinks.address import shown
 from sinks.base import Refused, Stop
 from sinks.batch import Batch, Place
@@ -68,6 +68,7 @@ class ClickHouseSink:
         for table, columns in encoded.items():
             if columns and any(columns.values()):
                 await self._insert(table, columns)
+                faultpoints.reach("clickhouse.inserted")
 
     async def resume(self, committed: Mapping[Place, int]) -> Mapping[Place, int]:
         return committed

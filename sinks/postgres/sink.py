@@ -9,7 +9,7 @@ import psycopg
 from msgspec.structs import astuple
 from psycopg import AsyncConnection
 
-from schemas import tables, topics
+from schemas import faultpoints, tables, topics
 from schemas.progress import ProgressRow
 from schemas.rows import DailyRow
 from sinks.address import shown
@@ -82,6 +82,7 @@ class PostgresSink:
                     await cursor.executemany(encode.FILE_REJECTED, [encode.rejected(row) for row in rejected])
                 if replayed:
                     await cursor.executemany(encode.FILE_REPLAYED, replayed)
+                faultpoints.reach("postgres.upserted")
         except (psycopg.Error, OSError, OverflowError) as why:
             if NO_MONTH in str(why):
                 self._months.clear()

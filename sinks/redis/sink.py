@@ -11,7 +11,7 @@ from typing import Any, cast
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError
 
-from schemas import tables, topics
+from schemas import faultpoints, tables, topics
 from schemas.progress import ProgressRow
 from schemas.rows import DailyRow
 from sinks.address import shown
@@ -68,6 +68,7 @@ class RedisSink:
         except NoScriptError:  # a restarted Redis knows no scripts
             await self._do(self._redis.script_load(_WRITE))
             await self._do(self._write(rows))
+        faultpoints.reach("redis.written")
         await self._advance(batch.through)
 
     async def resume(self, committed: Mapping[Place, int]) -> Mapping[Place, int]:

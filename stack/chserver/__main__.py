@@ -53,7 +53,7 @@ async def _serve(folder: Path, account: Account, args: argparse.Namespace) -> No
     shutil.rmtree(scratch, ignore_errors=True)  # left by a process that was killed
     scratch.mkdir()
     try:
-        engine = Engine(folder / "clickhouse", args.database)
+        engine = Engine(folder / "clickhouse", args.database, scratch)
     except ServerError as error:
         raise CannotStart(f"cannot open the data in {folder}: {error.message.splitlines()[0]}") from None
     except ImportError as error:

@@ -6,14 +6,16 @@ lock: requests run side by side, each in a thread. The engine lives while one co
 """
 
 import os
+import shutil
+import tempfile
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from stack.chserver.errors import from_engine
+from stack.chserver.errors import Code, ServerError, from_engine
+from stack.chserver.sql import read_from_file
 
 DEFAULT_DATABASE = "default"
 """The database that is current when nobody names one, as on a ClickHouse server."""
@@ -58,8 +60,9 @@ def quote_name(name: str) -> str:
 class Connection:
     """One client's session with the engine; used by one thread at a time."""
 
-    def __init__(self, raw: Any) -> None:
+    def __init__(self, raw: Any, scratch: Path) -> None:
         self._raw = raw
+        self._scratch = scratch
         self.database = DEFAULT_DATABASE
 
     def run(self, sql: bytes | str, format: str = "TabSeparated", params: Mapping[str, str] | None = None) -> Done:
@@ -81,20 +84,20 @@ class Connection:
             self.database = database
 
     def insert(self, sql: bytes, format: str, data: IO[bytes], params: Mapping[str, str]) -> Done:
-        """Insert the data, which are in ``format``; ``sql`` is the INSERT without its FORMAT clause."""
-        self.set({f"param_{name}": value for name, value in params.items()})
+        """Insert the data, which are in ``format``; ``sql`` is the INSERT without its FORMAT clause.
+
+        By way of a file, because chdb's streaming insert (send_insert) says that all is written also where nothing is,
+        such as on a full disk (chdb-core 26.9.0); a statement that reads its data from a file says what went wrong.
+        """
         try:
-            stream = self._raw.send_insert(sql, format)
-            try:
-                while piece := data.read(_PIECE):
-                    self._raw.insert_append(stream, piece)
-                return _done(self._raw.insert_done(stream))
-            except BaseException:
-                with suppress(RuntimeError):
-                    self._raw.insert_cancel(stream)
-                raise
-        except RuntimeError as error:
-            raise from_engine(error) from None
+            with tempfile.NamedTemporaryFile(dir=self._scratch) as file:
+                shutil.copyfileobj(data, file, _PIECE)
+                file.flush()
+                if not file.tell():
+                    return Done(b"", 0, 0, 0, 0, 0, 0.0)
+                return self.run(read_from_file(sql, file.name, format), params=params)
+        except OSError as why:
+            raise ServerError(Code.NOT_ENOUGH_SPACE, f"The data cannot be kept for the insert: {why}") from why
 
     def is_read_only(self, sql: bytes) -> bool:
         """Whether the statement only reads, as ClickHouse's parser sees it; raises ServerError if it does not parse."""
@@ -116,13 +119,17 @@ class Connection:
 class Engine:
     """The data folder's one owner."""
 
-    def __init__(self, folder: Path, database: str) -> None:
-        """Open (or make) the data in ``folder`` and the database in it; raises ServerError when that fails."""
+    def __init__(self, folder: Path, database: str, scratch: Path) -> None:
+        """Open (or make) the data in ``folder`` and the database in it; raises ServerError when that fails.
+
+        ``scratch`` is a folder for the data of inserts while they are read.
+        """
         os.environ["TZ"] = "UTC"  # a server's zone is its own, not that of whoever starts it
         from chdb import _chdb  # here: loading the engine takes half a second and reads TZ
 
         self._open: Callable[[str], Any] = _chdb.connect  # type: ignore[attr-defined]
         self._folder = str(folder)
+        self._scratch = scratch
         self._lock = threading.Lock()
         try:
             self._keep = self.connect()
@@ -134,7 +141,7 @@ class Engine:
 
     def connect(self, settings: Mapping[str, str] | None = None) -> Connection:
         """A fresh session, with the defaults of a ClickHouse server where those of chdb differ."""
-        connection = Connection(self._open(self._folder))
+        connection = Connection(self._open(self._folder), self._scratch)
         try:
             connection.set({"implicit_select": "0", **(settings or {})})
         except BaseException:

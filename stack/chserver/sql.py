@@ -141,6 +141,20 @@ def read_insert(head: bytes, default_format: str) -> Statement | None:
     return None
 
 
+def read_from_file(insert: bytes, path: str, format: str) -> bytes:
+    """An INSERT without its FORMAT clause, made to take its data from the file at ``path``.
+
+    >>> read_from_file(b"INSERT INTO t (a) SETTINGS max_threads = 1", "/x", "TSV")
+    b"INSERT INTO t (a) \\nFROM INFILE '/x' COMPRESSION 'none' SETTINGS max_threads = 1\\nFORMAT TSV"
+    """
+    seen = list(tokens(insert))
+    settings = (t.start for place, t in enumerate(seen) if place > 2 and _is_clause(seen, place, b"SETTINGS"))
+    at = next(settings, len(insert))
+    quoted = path.replace("\\", "\\\\").replace("'", "\\'")
+    clause = f"\nFROM INFILE '{quoted}' COMPRESSION 'none' ".encode()
+    return insert[:at] + clause + insert[at:] + f"\nFORMAT {format}".encode()
+
+
 def _insert_with_data(source: bytes, seen: list[Token], inserts_at: int) -> Statement | None:
     """The INSERT whose data begin after the last token seen, if they do."""
     last = len(seen) - 1

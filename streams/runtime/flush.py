@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from aiokafka.errors import KafkaError
 
+from schemas import faultpoints
 from schemas.metrics import Meters
 from streams.runtime.partition import OwnedPartition
 from streams.runtime.producer import FencedProducer
@@ -78,6 +79,7 @@ class Flusher:
     async def _flush(self) -> None:
         began = asyncio.get_running_loop().time()
         flush = self.partition.drain()
+        faultpoints.reach("flush.drained")
         told = {topic: [HISTORY] for topic in flush.records if topic != self._changelog} if flush.is_history else {}
         last = await self.producer.commit(self.partition.number, flush.records, told)
         self.partition.changelog_offset = last[self._changelog]

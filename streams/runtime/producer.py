@@ -18,6 +18,7 @@ from aiokafka.client import CoordinationType
 from aiokafka.errors import KafkaError
 from aiokafka.producer.sender import EndTxnHandler, Sender
 
+from schemas import faultpoints
 from streams.runtime.batches import FilledBatch, build_batches
 from streams.state import Headers, Pairs
 
@@ -110,7 +111,9 @@ class FencedProducer:
                 # Every delivery is checked before the commit: aiokafka commits also when a batch of it has failed.
                 for future, count in futures:
                     last[topic] = (await future).offset + count - 1
+            faultpoints.reach("flush.sent")
             await self._producer.commit_transaction()
+        faultpoints.reach("flush.committed")
         return last
 
     async def _send(self, topic: str, partition: int, batches: list[FilledBatch]) -> list[tuple[Any, int]]:

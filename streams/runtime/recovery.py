@@ -12,6 +12,7 @@ from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 from faust.types import TP
 
+from schemas import faultpoints
 from streams.runtime.quiet import FAUST_LOG
 from streams.runtime.stop import stop_process
 from streams.runtime.table import ChunkTable
@@ -42,6 +43,7 @@ class ChunkRecovery(Recovery):
             async with asyncio.timeout(self._limit):
                 if title == "active":
                     await self.tables.take(tps)
+                    faultpoints.reach("recovery.fenced")
                 await super()._build_highwaters(consumer, tps, destination, title)
         except Exception as error:
             stop_process(f"cannot take over {sorted(tps)}: {error!r}", error)
@@ -70,6 +72,7 @@ class ChunkRecovery(Recovery):
             have, need = self.tp_to_table[tp].persisted_offset(tp), self.active_highwaters[tp]
             if need >= 0 and (have is None or have < need):
                 stop_process(f"recovery of {tp} ended at offset {have}, its changelog at {need}")
+        faultpoints.reach("recovery.restored")
         await self.tables.admit()
         self.app.collector.freeze()
         await super().on_recovery_completed(generation_id)

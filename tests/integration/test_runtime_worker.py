@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,21 @@ def test_a_restart_goes_on_from_the_watermark_even_without_the_groups_offsets(ne
     job.assert_exact()
     for at, position in job.came().positions.items():
         assert position.flush > flushes[at], "flush numbers only grow"
+
+
+def test_the_groups_offsets_follow_the_watermark_though_no_event_follows_a_crash(new_job: NewJob) -> None:
+    job = new_job(sources=2)
+    fold_some(job)
+    [forgotten] = job.admin.delete_consumer_groups([job.app]).values()
+    forgotten.result(10)
+    worker = job.worker()
+    worker.wait_ready()
+    wanted = {(topic, number): end for topic in job.sources for number, end in job.ends(topic).items()}
+    deadline = time.monotonic() + 10
+    while (found := job.committed()) != wanted:
+        assert time.monotonic() < deadline, f"the group stands at {found}, the topics end at {wanted}"
+        time.sleep(0.1)
+    assert worker.stop() == 0
 
 
 def test_an_idle_worker_folds_nothing_and_writes_nothing(new_job: NewJob) -> None:

@@ -4,6 +4,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 pytest_plugins = ["chserver_process"]
 
@@ -103,6 +104,17 @@ def test_the_schema_can_be_changed_and_read(client):
     client.command("CREATE TABLE w AS u")
     client.command("EXCHANGE TABLES u AND w")
     assert client.query("SHOW TABLES").result_rows == [("u",), ("w",)]
+
+
+def test_an_insert_that_is_not_stored_is_refused(client):
+    client.command("CREATE TABLE small (k UInt64, CONSTRAINT few CHECK k < 5) ENGINE = MergeTree ORDER BY k")
+    client.insert("small", [[1]], column_names=["k"])
+    with pytest.raises(DatabaseError, match="few"):
+        client.insert("small", [[7]], column_names=["k"])
+    client.command("ALTER TABLE small MODIFY SETTING min_free_disk_bytes_to_perform_insert = 1000000000000000")
+    with pytest.raises(DatabaseError, match="NOT_ENOUGH_SPACE"):
+        client.insert("small", [[2]], column_names=["k"])
+    assert client.query("SELECT k FROM small").result_rows == [(1,)]
 
 
 def test_an_insert_sent_twice_with_one_token_is_stored_once(client):

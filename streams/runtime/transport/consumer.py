@@ -14,6 +14,7 @@ from typing import Any
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from schemas import faultpoints
 from streams.runtime.quiet import FAUST_LOG
 from streams.runtime.transport.chunk import Chunk, ChunkMessage, ChunkSchema
 from streams.runtime.transport.thread import ChunkConsumerThread
@@ -91,6 +92,20 @@ class ChunkConsumer(driver.Consumer):
 
     # -- assignment
 
+    async def perform_seek(self) -> None:
+        """Seek, and have the group's offsets follow what was found.
+
+        Who died between a transaction and the group's commit left them behind, and where no event follows nobody else
+        would move them: tools would wait for ever.
+        """
+        await super().perform_seek()
+        assigned = self.assignment()
+        for tp, offset in self.app.tables.watermarks().items():
+            if tp in assigned:
+                self._outstanding.setdefault(tp, deque())
+                self._safe[tp] = offset
+                self._committed_offset.pop(tp, None)
+
     async def seek_to_committed(self) -> Any:
         """Seek sources to their watermarks and ordinary topics to the group's offsets; leave changelogs alone."""
         assigned = self.assignment()
@@ -103,6 +118,7 @@ class ChunkConsumer(driver.Consumer):
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Wait until what is in flight is committed, then let go of the partitions."""
+        faultpoints.reach("rebalance.revoked")
         await super().on_partitions_revoked(revoked)
         await self.app.tables.release()
         for tp in revoked:
