@@ -26,6 +26,7 @@ class Fence:
         self._new_producer = new_producer
         self._topics = topics
         self._producers: dict[int, FencedProducer] = {}
+        self._releases = 0
         self._taking = asyncio.Lock()
         """A take that a rebalance interrupts ends before the next begins: ours must not refuse each other."""
 
@@ -33,25 +34,44 @@ class Fence:
         """Return the producer of an owned partition."""
         return self._producers[partition]
 
-    async def take(self, partitions: Iterable[int]) -> None:
-        """Start a new producer for every partition, also for those that we had: others may have been there since."""
+    async def take(self, partitions: Iterable[int]) -> bool:
+        """Start a new producer for every partition, also for those that we had: others may have been there since.
+
+        False if `release` was called meanwhile, because the partitions are on the move again: then none is held.
+        """
         async with self._taking:
             await self.release()
-            async with asyncio.TaskGroup() as group:
-                for partition in partitions:
-                    group.create_task(self._take(partition))
+            releases = self._releases
+            taken: dict[int, FencedProducer] = {}
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for partition in partitions:
+                        group.create_task(self._take(partition, taken))
+            except BaseException:
+                await _close(taken)
+                raise
+            if releases != self._releases:
+                await _close(taken)
+                return False
+            self._producers = taken
+            return True
 
-    async def _take(self, partition: int) -> None:
+    async def _take(self, partition: int, taken: dict[int, FencedProducer]) -> None:
         producer = self._new_producer(partition)
         try:
             await producer.start(self._topics)
         except BaseException:
             await asyncio.wait_for(producer.stop(), CLOSE_WITHIN_S)
             raise
-        self._producers[partition] = producer
+        taken[partition] = producer
 
     async def release(self) -> None:
         """Close all producers; nothing may be in flight."""
+        self._releases += 1
         producers, self._producers = self._producers, {}
-        closing = (asyncio.wait_for(producer.stop(), CLOSE_WITHIN_S) for producer in producers.values())
-        await asyncio.gather(*closing, return_exceptions=True)
+        await _close(producers)
+
+
+async def _close(producers: dict[int, FencedProducer]) -> None:
+    closing = (asyncio.wait_for(producer.stop(), CLOSE_WITHIN_S) for producer in producers.values())
+    await asyncio.gather(*closing, return_exceptions=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from faust.tables.manager import TableManager
-from faust.tables.recovery import Recovery
+from faust.tables.recovery import RebalanceAgain, Recovery
 from faust.types import TP
 
 from schemas import faultpoints
@@ -42,7 +42,8 @@ class ChunkRecovery(Recovery):
         try:
             async with asyncio.timeout(self._limit):
                 if title == "active":
-                    await self.tables.take(tps)
+                    if not await self.tables.take(tps):
+                        await asyncio.Event().wait()  # until the rebalance under way starts the recovery anew
                     faultpoints.reach("recovery.fenced")
                 await super()._build_highwaters(consumer, tps, destination, title)
         except Exception as error:
@@ -68,6 +69,9 @@ class ChunkRecovery(Recovery):
 
     async def on_recovery_completed(self, generation_id: int = 0) -> None:
         """Check that every changelog was read to its end and that the sources still fit, then let the streams go on."""
+        if self.signal_recovery_start.is_set():
+            # Partitions have moved again. While it reads changelogs, Faust 0.15.3 takes that for the end of reading.
+            raise RebalanceAgain
         for tp in self.active_tps:
             have, need = self.tp_to_table[tp].persisted_offset(tp), self.active_highwaters[tp]
             if need >= 0 and (have is None or have < need):
@@ -115,10 +119,12 @@ class ChunkTableManager(TableManager):
         """Return the next offset to fold, per owned source partition of all tables."""
         return {tp: offset for table in self.chunk_tables for tp, offset in table.watermarks().items()}
 
-    async def take(self, tps: set[TP]) -> None:
-        """Fence the partitions of all tables."""
-        for table in self.chunk_tables:
-            await table.take({tp.partition for tp in tps if tp.topic == table.changelog_topic_name})
+    async def take(self, tps: set[TP]) -> bool:
+        """Fence the partitions of all tables; whether nobody released them meanwhile."""
+        numbers = {
+            table: {tp.partition for tp in tps if tp.topic == table.changelog_topic_name} for table in self.chunk_tables
+        }
+        return all([await table.take(own) for table, own in numbers.items()])
 
     async def admit(self) -> None:
         """Check the restored positions against the source topics; a partition that passes may be folded into."""

@@ -78,15 +78,19 @@ class ChunkTable(faust.Table[Any, Any]):
         state = self._state_factory(number)
         return OwnedPartition(number, self.changelog_topic_name, self.app.generation, state, limit)
 
-    async def take(self, numbers: set[int]) -> None:
-        """Become the only writer of these partitions. What memory holds of them must be what was committed."""
+    async def take(self, numbers: set[int]) -> bool:
+        """Become the only writer of these partitions. What memory holds of them must be what was committed.
+
+        False if they were released before it was done; then they are nobody's here.
+        """
         for number, flusher in self._flushers.items():
             if flusher.partition.dirty or flusher.uncommitted:
                 stop_process(f"{self.name}/{number} changed hands with uncommitted work in memory")
         self._flushers = {}
         if self._fence is None:
             self._fence = Fence(self._new_producer, [*self.outputs, self.changelog_topic_name])
-        await self._fence.take(numbers)
+        if not await self._fence.take(numbers):
+            return False
         for number in numbers:
             partition = self.store.open(number)
             partition.ready = False
@@ -98,6 +102,7 @@ class ChunkTable(faust.Table[Any, Any]):
                 self._on_commit,
                 self.app.meters,
             )
+        return True
 
     def _new_producer(self, number: int) -> FencedProducer:
         return FencedProducer(

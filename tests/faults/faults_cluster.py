@@ -153,8 +153,13 @@ class Cluster:
         return [worker for worker in self.workers if worker.role == role and worker.wanted]
 
     @property
+    def folders(self) -> list[Worker]:
+        """The workers of all streams."""
+        return [*self.of("streams"), *self.of("progress")]
+
+    @property
     def sinks(self) -> list[Worker]:
-        return [worker for worker in self.workers if worker.role != "streams" and worker.wanted]
+        return [worker for store in STORES for worker in self.of(store)]
 
     def kill(self, worker: Worker, *, again_after_s: float = 0.0, armed: str = "") -> None:
         """kill -9; the supervisor starts it again after so long."""
@@ -281,7 +286,7 @@ end_strays([home])
 
 @contextmanager
 def cluster(streams: int = 3, partitions: int = 8, folder: Path | None = None) -> Iterator[Cluster]:
-    """Servers in a temporary folder, `streams` streams workers and one of every sink; all of it gone afterwards.
+    """Servers in a temporary folder, `streams` streams workers and one of every other role; all of it gone afterwards.
 
     `folder`: another place, which stays.
     """
@@ -304,8 +309,8 @@ def cluster(streams: int = 3, partitions: int = 8, folder: Path | None = None) -
             made = Cluster(home, stack, servers, proxies)
             for number in range(1, streams + 1):
                 made.add("streams", str(number))
-            for store in STORES:
-                made.add(store, "1")
+            for role in ("progress", *STORES):
+                made.add(role, "1")
             threading.Thread(target=made._supervise, daemon=True).start()
             made.wait_ready()
             yield made

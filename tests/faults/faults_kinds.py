@@ -99,11 +99,11 @@ def kind(name: str) -> Callable[[Kind], Kind]:
 
 @kind("kill -9 of a streams worker")
 def kill_streams(scene: Scene, rng: Random) -> Iterator[Act]:
-    worker = scene.worker(rng, scene.cluster.of("streams"))
+    worker = scene.worker(rng, scene.cluster.folders)
     with scene.hold(str(worker)):
         moment = time.time()
         scene.cluster.kill(worker)
-        yield Act(f"kill -9 {worker}, started again at once", ("streams",), moment=moment)
+        yield Act(f"kill -9 {worker}, started again at once", (worker.role,), moment=moment)
 
 
 @kind("kill -9 of a streams worker, others take over")
@@ -128,7 +128,7 @@ def _at_point(scene: Scene, worker: Worker, point: str, times: int) -> Iterator[
     with scene.hold(str(worker)):
         scene.cluster.kill(worker, armed=f"{point}=kill@{times}")
         lives = worker.lives
-        act = Act(f"{worker} killed at {point}, time {times}", (_waits(worker),))
+        act = Act(f"{worker} killed at {point}, time {times}", (worker.role,))
         yield act
         deadline = time.monotonic() + 20
         while worker.lives < lives + 2 and time.monotonic() < deadline:
@@ -136,13 +136,9 @@ def _at_point(scene: Scene, worker: Worker, point: str, times: int) -> Iterator[
         act.effect = "died there" if worker.lives >= lives + 2 else "not reached within 20 s"
 
 
-def _waits(worker: Worker) -> str:
-    return "streams" if worker.role == "streams" else worker.role
-
-
 @kind("kill -9 of a streams worker at a fault point")
 def kill_streams_at_point(scene: Scene, rng: Random) -> Iterator[Act]:
-    worker = scene.worker(rng, scene.cluster.of("streams"))
+    worker = scene.worker(rng, scene.cluster.folders)
     point = pick(rng, [name for name in STREAM_POINTS if name != "rebalance.revoked"])
     yield from _at_point(scene, worker, point, between(rng, 1, 40) if point.startswith("flush") else 1)
 
@@ -158,7 +154,7 @@ def _frozen(scene: Scene, worker: Worker, seconds: float, what: str) -> Iterator
     with scene.hold(str(worker)):
         life = worker.lives
         scene.cluster.freeze(worker)
-        act = Act(f"{worker} {what} for {seconds:.1f} s", (_waits(worker),), seconds)
+        act = Act(f"{worker} {what} for {seconds:.1f} s", (worker.role,), seconds)
         yield act
         scene.cluster.thaw(worker)
         time.sleep(1.0)
@@ -167,7 +163,7 @@ def _frozen(scene: Scene, worker: Worker, seconds: float, what: str) -> Iterator
 
 @kind("zombie: a streams worker frozen beyond its session")
 def zombie_streams(scene: Scene, rng: Random) -> Iterator[Act]:
-    worker = scene.worker(rng, scene.cluster.of("streams"))
+    worker = scene.worker(rng, scene.cluster.folders)
     yield from _frozen(scene, worker, SESSION_S + 2 + 3 * rng.random(), "frozen")
 
 
@@ -179,7 +175,7 @@ def zombie_sink(scene: Scene, rng: Random) -> Iterator[Act]:
 
 @kind("a streams worker stands still for a moment")
 def pause_streams(scene: Scene, rng: Random) -> Iterator[Act]:
-    worker = scene.worker(rng, scene.cluster.of("streams"))
+    worker = scene.worker(rng, scene.cluster.folders)
     yield from _frozen(scene, worker, 0.5 + 3 * rng.random(), "stands still")
 
 

@@ -102,10 +102,7 @@ class Nemesis:
         deadline = time.monotonic() + RECOVER_WITHIN_S
         while time.monotonic() < deadline and self._scene.feeder.running:
             watch = self._scene.watch
-            took = [
-                watch.streams_after(moment) if who == "streams" else watch.sink_after(who, moment)
-                for who in act.waits_for
-            ]
+            took = [watch.after(who, moment) for who in act.waits_for]
             if None not in took:
                 return max(t for t in took if t is not None)
             time.sleep(0.05)

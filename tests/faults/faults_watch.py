@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from bisect import bisect_right, insort
 from collections import defaultdict
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
 
 from daybook import sinking
 from schemas.positions import decode_position, is_position
-from schemas.topics import LEDGER
+from schemas.topics import CELLS, LEDGER
+
+STREAMS = {"streams": LEDGER.name, "progress": CELLS.name}
+"""Roles that fold, and the changelog in which each says how far it is."""
 
 
 class Watch:
@@ -18,8 +22,10 @@ class Watch:
 
     def __init__(self, bootstrap: str, partitions: int) -> None:
         self.partitions = partitions
-        self.commits: dict[int, list[float]] = {number: [] for number in range(partitions)}
-        """Per partition: when each of its transactions was made."""
+        self.commits: dict[tuple[str, int], list[float]] = {
+            (role, number): [] for role in STREAMS for number in range(partitions)
+        }
+        """Per role and partition: when each of its transactions was made."""
         self.received: dict[tuple[str, int], int] = {}
         self.sinks: dict[str, list[tuple[float, int]]] = defaultdict(list)
         """Per sink: when it was seen to have come how far, its offsets added up."""
@@ -34,15 +40,25 @@ class Watch:
         """Events that the stream has committed since the watch began, at least."""
         return sum(self.received.values())
 
-    def streams_after(self, moment: float) -> float | None:
-        """Seconds from a moment until every partition has made a transaction begun after it; None: not yet."""
-        firsts = [next((at for at in self.commits[n] if at > moment), None) for n in range(self.partitions)]
-        return None if None in firsts else max(at for at in firsts if at is not None) - moment
+    def after(self, role: str, moment: float) -> float | None:
+        """Seconds from a moment until a role has processed something new; None: not yet.
 
-    def sink_after(self, role: str, moment: float) -> float | None:
-        """Seconds from a moment until a sink has come further; None: not yet."""
+        A stream: until every partition has made a transaction begun after it. A sink: until it has come further.
+        """
+        if role in STREAMS:
+            return self._stream_after(role, moment)
         before = max((sum_ for at, sum_ in self.sinks[role] if at <= moment), default=0)
         return next((at - moment for at, sum_ in self.sinks[role] if at > moment and sum_ > before), None)
+
+    def _stream_after(self, role: str, moment: float) -> float | None:
+        last = 0.0
+        for number in range(self.partitions):
+            commits = self.commits[role, number]
+            place = bisect_right(commits, moment)
+            if place == len(commits):
+                return None
+            last = max(last, commits[place])
+        return last - moment
 
     def close(self) -> None:
         self._stop.set()
@@ -60,15 +76,18 @@ class Watch:
                 "log_level": 0,
             }
         )
-        reader.assign([TopicPartition(LEDGER.name, number, OFFSET_END) for number in range(self.partitions)])
+        role_of = {topic: role for role, topic in STREAMS.items()}
+        numbers = range(self.partitions)
+        reader.assign([TopicPartition(topic, number, OFFSET_END) for topic in role_of for number in numbers])
         while not self._stop.is_set():
             for message in reader.consume(5_000, 0.1):
                 if message.error() or not is_position(message.key()):
                     continue
                 topic, position = decode_position(message.key(), message.value())
-                number = message.partition()
-                self.received[topic, number] = position.received
-                self.commits[number].append(message.timestamp()[1] / 1000)
+                role, number = role_of[message.topic()], message.partition()
+                if role == "streams":
+                    self.received[topic, number] = position.received
+                insort(self.commits[role, number], message.timestamp()[1] / 1000)
         reader.close()
 
     def _sinks(self) -> None:
