@@ -274,12 +274,16 @@ def tail(log: Path, lines: int = 12) -> str:
 
 _GUARD = """
 import sys
+from contextlib import suppress
+import psutil
+from stack.stack import Stack
 home = sys.stdin.readline().strip()
 sys.stdin.read()
-from stack.process import end_strays
-from stack.stack import Stack
 Stack(home, say=len).down()
-end_strays([home])
+for process in psutil.process_iter():
+    with suppress(psutil.Error):
+        if process.cmdline()[-2:] == ["--data", home]:
+            process.kill()
 """
 """Its input ends when our process does, however that ends: a run that is killed leaves nothing behind."""
 

@@ -23,13 +23,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from producers import generate
+from producers import generate, publish
 from producers.dice import dice
-from producers.publish import Record, publish_records, route
+from producers.publish import Record, route
 from producers.spoiled import spoiled
 
 SHARES = {"duplicates": 0.04, "edits": 0.08, "deletes": 0.04, "late": 0.05, "out_of_order": 0.1}
 DAYS = 60
+ACKNOWLEDGE_S = 900.0
+"""How long an event may wait: the broker is bounced again and again, on a machine that may be busy."""
 
 
 def poison(good: bytes) -> list[Record]:
@@ -141,7 +143,8 @@ def run(config: dict[str, Any]) -> dict[str, Any]:
                     told = time.monotonic()
                     print(json.dumps({"sent": counts.total()}), flush=True)
 
-    published = publish_records(config["kafka"], records())
+    publish.ACKNOWLEDGE_S = ACKNOWLEDGE_S
+    published = publish.publish_records(config["kafka"], records())
     assert dict(published.counts) == dict(counts)
     return {"sent": counts.total(), "counts": counts, "bad": bad, "checksum": checksum, "done": True}
 
