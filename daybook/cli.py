@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from daybook.commands import checks, demo, events, imports, rejected, servers, workers
+from daybook.commands import checks, demo, events, explain, imports, rejected, servers, workers
 from daybook.errors import Problem
 from daybook.say import out, say
 
@@ -59,7 +59,7 @@ for command in (
     *(servers.up, servers.down, servers.status, servers.logs, servers.env),
     *(workers.migrate, workers.worker),
     *(events.send, events.replay, events.generate),
-    *(checks.wait, checks.verify),
+    *(checks.wait, checks.verify, explain.explain),
 ):
     app.command()(command)
 app.command(hidden=True)(workers.supervisor)

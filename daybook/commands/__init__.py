@@ -5,6 +5,7 @@ workers.py   migrate, worker
 events.py    send, replay, generate
 imports.py   import
 checks.py    wait, verify
+explain.py   explain
 rejected.py  rejected list, show, replay, allow
 demo.py      demo
 promise      nothing heavy is imported before a command needs it: `daybook --help` is quick

@@ -123,7 +123,10 @@ class User:
         before = self.book
         self._read_book()
         changed = self._rezone(before.profiles) if before.profiles != self.profiles else set()
-        return changed | {day for day in self.warm() if before.on(day) != self.book.on(day)}
+        for day, cell in self.warm().items():
+            if self.book.on(day).differs(before.on(day), several=len(cell.platforms) > 1):
+                changed.add(day)
+        return changed
 
     def _rezone(self, before: Profiles) -> set[int]:
         moved: set[int] = set()

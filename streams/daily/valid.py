@@ -59,6 +59,10 @@ class Valid(NamedTuple):
     priority: tuple[str, ...] | None = None
     """Platforms, weakest first; None: the default."""
 
+    def differs(self, other: Valid, several: bool) -> bool:
+        """Whether a day is judged otherwise by the other; their order matters only where `several` platforms are."""
+        return self != other if several else self[:-1] != other[:-1]
+
 
 NOTHING = Valid()
 _Versions = tuple[tuple[int, int, Any], ...]

@@ -131,6 +131,61 @@ def test_the_same_file_again_changes_nothing(folder: Path) -> None:
     assert daybook("verify", "--data", folder).returncode == 0
 
 
+def test_a_judged_day_of_two_sources_is_the_same_in_every_store_and_can_be_explained(folder: Path) -> None:
+    who = "u_judged"
+
+    def event(kind: str, entity: str, source: str, data: dict[str, object], revision: int = 1) -> str:
+        head = {"specversion": "1.0", "id": f"{entity}-{revision}", "type": kind, "subject": who, "source": source}
+        at = {"time": "2026-03-02T18:00:00+01:00", "entity": entity, "revision": revision}
+        return json.dumps({**head, **at, "data": data})
+
+    since = {"effective_from": "2026-03-01"}
+    plan = {
+        **since,
+        "workouts": [{"item": "legs", "weekdays": ["mon"]}],
+        "meals": [{"item": "lunch", "weekdays": ["mon"]}],
+    }
+    goal = {**since, "metric": "steps", "direction": "at_least"}
+    lines = [
+        event("activity.recorded", "phone", "ios/5", {"duration_s": 3600, "steps": 500}),
+        event("activity.recorded", "watch", "watch/2", {"duration_s": 1800, "steps": 300}),
+        event("workout.completed", "diary", "ios/5", {"kind": "strength", "duration_s": 3600, "planned_item": "legs"}),
+        event("workout.completed", "pulse", "watch/2", {"kind": "strength", "duration_s": 3300, "calories_kcal": 310}),
+        event("goal.set", "walk", "ios/5", {**goal, "target": 500}),
+        event("goal.set", "walk", "ios/5", {**goal, "target": 600}, 2),
+        event("plan.assigned", "plan", "coach/1", plan),
+        event("profile.updated", "profile", "ios/5", {**since, "source_priority": ["phone", "watch"]}),
+    ]
+    assert daybook("send", "-", "--data", folder, stdin="\n".join(lines)).returncode == 0
+    assert daybook("wait", "--timeout", 30, "--data", folder).returncode == 0
+    done = daybook("verify", "--data", folder)
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout
+
+    told = daybook("explain", who, "2026-03-02", "--json", "--data", folder)
+    assert told.returncode == 0, told.stderr
+    found = json.loads(told.stdout)
+    row = found["row"]
+    assert (row["steps"], row["workouts_completed"], row["workout_minutes"]) == (550, 1, 55.0)
+    assert (row["workout_plan_adherence_pct"], row["meal_plan_adherence_pct"]) == (100.0, 0.0)
+    assert (row["goals"]["walk"]["delta"], row["goals"]["walk"]["hit"]) == (-50.0, False)
+    assert row["left_out"] == {"workout:diary": "pulse"}
+    assert set(found["stores"]) == {"postgres", "clickhouse", "redis"}
+    assert all({**said, "version": 0} == {**row, "version": 0} for said in found["stores"].values())
+
+    env = dict(line.split("=", 1) for line in daybook("env", "--data", folder).stdout.splitlines())
+    query = "SELECT goal, metric, target, actual, delta, hit FROM user_goals WHERE user_id = 'u_judged'"
+    goals = ("walk", "steps", 600.0, 550.0, -50.0, False)
+    with psycopg.connect(env["DAYBOOK_POSTGRES"]) as postgres:
+        assert postgres.execute(query).fetchall() == [goals]
+    assert clickhouse_connect.get_client(dsn=env["DAYBOOK_CLICKHOUSE"]).query(query).result_rows == [goals]
+
+    told = daybook("explain", who, "2026-03-02", "steps", "--data", folder)
+    assert "counts steps 250" in told.stdout
+    assert "lower-priority source: watch was there" in told.stdout
+    assert daybook("explain", who, "2026-13-02", "--data", folder).returncode == 2
+    assert daybook("explain", who, "2026-03-02", "happiness", "--data", folder).returncode == 2
+
+
 def test_wait_says_what_lags_where_at_the_timeout(folder: Path) -> None:
     streams = int(rows(folder)["worker-streams"][1])
     os.kill(streams, signal.SIGSTOP)

@@ -2,63 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from types import SimpleNamespace
 from typing import Any
 
-import msgspec
-from events import RECEIVED_MS, encode, histories
+from day_kit import ledger_rows
+from events import encode, histories
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import Struct
 
 from producers import generate, truth
-from schemas.codec import Rejected, decode
-from schemas.families import FAMILIES
-from schemas.rows import DailyRow, decode_daily
-from schemas.tables import DAILY_COLUMNS
 from streams.daily import contribution
-from streams.daily.core import Ledger
-from streams.state import Records
-
-Rows = dict[tuple[str, str], dict[str, Any]]
-
-
-def metrics(row: DailyRow) -> dict[str, Any]:
-    return {c.name: plain(getattr(row, c.field)) for c in DAILY_COLUMNS[3:]}
-
-
-def plain(value: Any) -> Any:
-    """Structs as dicts."""
-    if isinstance(value, dict):
-        return {name: msgspec.structs.asdict(one) if isinstance(one, Struct) else one for name, one in value.items()}
-    return value
-
-
-def ledger_rows(raw: list[bytes], chunk: int = 500) -> Rows:
-    """Fold as a worker does: by topic, in chunks, drained in between."""
-    ledger = Ledger()
-    by_topic: dict[str, list[tuple[bytes, bytes]]] = defaultdict(list)
-    for value in raw:
-        event = decode(value)
-        key, topic = (b"?", "meals") if isinstance(event, Rejected) else (event.subject.encode(), topic_of(value))
-        by_topic[topic].append((key, value))
-    rows: Rows = {}
-    for topic, records in by_topic.items():
-        for at in range(0, len(records), chunk):
-            part = records[at : at + chunk]
-            n = len(part)
-            ledger.fold(
-                Records(topic, 0, range(at, at + n), [RECEIVED_MS] * n, [k for k, _ in part], [v for _, v in part])
-            )
-            for _, value in ledger.drain(at).rows["daily"]:
-                row = decode_daily(value or b"")
-                rows[row.user_id, row.date] = metrics(row)
-    return {key: row for key, row in rows.items() if row["entities"] is not None}
-
-
-def topic_of(value: bytes) -> str:
-    return next(f for f in FAMILIES if f != "views" and not isinstance(decode(value, family=f), Rejected))
 
 
 @given(histories)
