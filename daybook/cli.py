@@ -57,7 +57,7 @@ def _top(
 for command in (
     demo.demo,
     *(servers.up, servers.down, servers.status, servers.logs, servers.env),
-    *(workers.migrate, workers.worker),
+    *(workers.migrate, workers.rebuild, workers.worker),
     *(events.send, events.replay, events.generate),
     *(checks.wait, checks.verify, explain.explain),
 ):

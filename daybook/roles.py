@@ -14,11 +14,10 @@ from importlib import import_module
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from daybook import audit, exporter, kafka, loading, sinking, topics, workers
+from daybook import audit, exporter, generations, loading, sinking, workers
 from daybook.errors import Problem
 from daybook.heartbeat import Heartbeat
 from daybook.settings import Settings
-from schemas.topics import GENERATION, TOPICS
 from sinks.base import SinkError
 from sinks.watching import SinkWatch
 
@@ -40,18 +39,18 @@ def run(role: str, settings: Settings) -> None:
         try:
             if role in STREAMS:
                 _stream(settings, role, ready)
-            elif role == "loader":
+            generation, partitions = generations.admit(settings.address("kafka"))
+            if role == "loader":
                 idle = audit.AuditWatch()
-                address = exporter.serve(settings, role, idle, GENERATION)
+                address = exporter.serve(settings, role, idle, generation)
                 loading.run(settings, lambda: ready(address))
             elif role == "audit":
                 watched = audit.AuditWatch()
-                address = exporter.serve(settings, role, watched, GENERATION)
-                partitions = partitions_of(settings.address("kafka"))
+                address = exporter.serve(settings, role, watched, generation)
                 audit.run(settings, partitions, watched, lambda: ready(address))
             else:
                 watch = SinkWatch()
-                address = exporter.serve(settings, role, watch, GENERATION)
+                address = exporter.serve(settings, role, watch, generation)
                 sinking.run(settings, role, lambda: ready(address), watch)
         except (Problem, SinkError):
             raise
@@ -60,21 +59,15 @@ def run(role: str, settings: Settings) -> None:
             raise
 
 
-def partitions_of(bootstrap: str) -> int:
-    """How many partitions all topics have. Raises Problem if a topic is missing."""
-    present = kafka.partition_counts(kafka.admin(bootstrap), bootstrap)
-    if missing := [topic.name for topic in TOPICS if topic.name not in present]:
-        raise Problem(f"Kafka at {bootstrap} has no topic {missing[0]}: run daybook migrate first")
-    return topics.agreed_count({topic.name: present[topic.name] for topic in TOPICS}, None)
-
-
 def stream(settings: Settings, role: str = "streams") -> ChunkApp:
     """The Faust app of one of STREAMS for these servers."""
     agent = import_module(STREAMS[role])
     bootstrap = settings.address("kafka")
+    generation, partitions = generations.admit(bootstrap)
     app: ChunkApp = agent.build(
         bootstrap,
-        partitions=partitions_of(bootstrap),
+        partitions=partitions,
+        generation=generation,
         worker_name=settings.name_of(role),
         **({"hot_days": settings.hot_days} if role == "streams" else {}),
         rejects_share=settings.rejects_share,

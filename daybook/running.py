@@ -45,13 +45,20 @@ def up(folder: Path, partitions: int | None, say: Say, *, audit: bool = False) -
     return found
 
 
-def down(folder: Path, say: Say) -> None:
-    """Stop the workers, each draining, then the servers. Nothing happens where nothing runs."""
+def stop_workers(folder: Path, say: Say) -> list[str]:
+    """Stop the supervisor and the workers of a folder; returns those that ran."""
     from daybook import supervisor
 
     supervisor.stop(folder)
-    for role in workers.stop(folder):
+    ran = workers.stop(folder)
+    for role in ran:
         say(f"worker {role}: stopped")
+    return ran
+
+
+def down(folder: Path, say: Say) -> None:
+    """Stop the workers, each draining, then the servers. Nothing happens where nothing runs."""
+    stop_workers(folder, say)
     Stack(folder, say=say).down()
 
 

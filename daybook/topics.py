@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from daybook import kafka
-from daybook.errors import Problem
-from schemas.topics import TOPICS, Topic
+from daybook import generations, kafka
+from daybook.errors import Problem, Refused
+from schemas.generations import Generations, unfit
+from schemas.topics import GENERATIONS, TOPICS, Topic
+
+if TYPE_CHECKING:
+    from confluent_kafka.admin import AdminClient
 
 DEFAULT_PARTITIONS = 8
+_SHOWN_S = 20.0
 _MUST_HOLD = ("cleanup.policy", "message.timestamp.type")
 """What correctness rests on; retention and the like are the operator's to change."""
 
@@ -23,10 +30,13 @@ def migrate(bootstrap: str, partitions: int | None, say: Callable[[str], None]) 
 
     client = kafka.admin(bootstrap)
     present = kafka.partition_counts(client, bootstrap)
+    known, found = generations.read(bootstrap), generations.facts(client, bootstrap)
+    if known is not None and (why := unfit(known, found.ids, found.partitions)) is not None:
+        raise Refused(why)
     count = agreed_count({t.name: present[t.name] for t in TOPICS if t.name in present}, partitions)
-    missing = [t for t in TOPICS if t.name not in present]
+    missing = [t for t in (*TOPICS, GENERATIONS) if t.name not in present]
     if missing:
-        new = [NewTopic(t.name, num_partitions=count, config=t.config) for t in missing]
+        new = [NewTopic(t.name, num_partitions=1 if t is GENERATIONS else count, config=t.config) for t in missing]
         for name, future in client.create_topics(new, request_timeout=kafka.TIMEOUT_S).items():
             try:
                 future.result()
@@ -35,7 +45,20 @@ def migrate(bootstrap: str, partitions: int | None, say: Callable[[str], None]) 
                     raise Problem(f"Kafka at {bootstrap} did not create topic {name}: {why.args[0].str()}") from why
         say(f"topics created with {count} partitions: {', '.join(t.name for t in missing)}")
     _check(bootstrap, [t for t in TOPICS if t.name in present])
+    _write_down(client, bootstrap, known, count)
     return count
+
+
+def _write_down(client: AdminClient, bootstrap: str, known: Generations | None, count: int) -> None:
+    """Let every worker know which topics are ours."""
+    deadline = time.monotonic() + _SHOWN_S
+    while len(ids := generations.facts(client, bootstrap).ids) < len(TOPICS):
+        if time.monotonic() > deadline:
+            raise Problem(f"Kafka at {bootstrap} does not show the topics that it created")
+        time.sleep(0.1)
+    record = Generations(0 if known is None else known.rebuilds, count, dict(ids))
+    if record != known:
+        generations.write(bootstrap, record)
 
 
 def agreed_count(present: Mapping[str, int], asked: int | None) -> int:
@@ -53,7 +76,7 @@ def agreed_count(present: Mapping[str, int], asked: int | None) -> int:
     if asked is not None and asked != found[0]:
         raise Problem(
             f"the topics exist with {found[0]} partitions, not {asked}: another number is a new generation, "
-            "folded again from the events"
+            f"folded again from the events: daybook rebuild --partitions {asked}"
         )
     return found[0]
 

@@ -13,6 +13,17 @@ generation has its own consumer group, ledger and higher versions, and folds aga
 3: meals and workouts carry what they say of the plan; what several sources saw counts once.
 """
 
+REBUILDS_APART = 1_000
+
+
+def generation_of(rebuilds: int) -> int:
+    """The generation that versions and positions carry: of this code, and so often rebuilt by an operator.
+
+    Neither number ever goes down, so a later one is always higher, and no two pairs make the same.
+    """
+    return GENERATION + REBUILDS_APART * rebuilds
+
+
 DAILY_APP = f"daybook-daily-g{GENERATION}"
 """Faust application id (and consumer group) of the daily stream."""
 PROGRESS_APP = f"daybook-progress-g{GENERATION}"
@@ -73,6 +84,11 @@ REJECTED = Topic(
 REPLAYED = Topic(
     "replayed", "topic/partition/offset", "refused events that were sent again, and where to", timedelta(days=90)
 )
+
+GENERATIONS = Topic(
+    "generations", "always the same", "how often all was rebuilt, and which topics are ours (generations.py)"
+)
+"""One partition; read by every worker before it begins."""
 
 DAILY_SOURCES = (WORKOUTS, MEALS, BODY, PLANS)
 """The events that the daily stream folds."""

@@ -21,6 +21,28 @@ def migrate(data: Data = None, partitions: Partitions = None) -> None:
     out(f"partitions {count}")
 
 
+def rebuild(
+    data: Data = None,
+    partitions: Annotated[
+        int | None, typer.Option("--partitions", min=1, max=1000, help="Of all topics [default: as many as now]")
+    ] = None,
+) -> None:
+    """Fold all again under a new generation; also the way to another number of partitions.
+
+    The way out where workers refuse to go on: a topic was made again, or lost records. Events stay, or are placed anew;
+    what they come to is made again. Workers of the folder are stopped meanwhile and started afterwards; others must be
+    stopped before. Cut short, it goes on when called again.
+    """
+    from daybook import rebuild, running, settings
+
+    found = settings.read(data=data)
+    ran = running.stop_workers(found.data, say)
+    count = rebuild.rebuild(found, partitions, say)
+    out(f"rebuilds {count}")
+    if ran:
+        running.up(found.data, None, say, audit="audit" in ran)
+
+
 def supervisor(data: Data = None) -> None:
     """Start workers of a folder again that end; `up` does this in the background."""
     from daybook import settings

@@ -21,7 +21,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from schemas import loads
-from schemas.topics import GENERATION, HINTS, LOADED, LOADS
+from schemas.topics import GENERATION, HINTS, LOADED, LOADS, REBUILDS_APART
 from sinks.address import shown
 from sinks.base import Retry, SinkError, Stop
 from sinks.clickhouse.client import connect
@@ -47,7 +47,7 @@ _SAY_S = 10.0
 _MOST_WAITING = 100_000
 _POSITIONS = f"""
 SELECT partition, max(version), maxIf(version, topic NOT IN ('{HINTS.name}', '{LOADED.name}'))
-FROM positions WHERE generation = {GENERATION} GROUP BY partition"""
+FROM positions WHERE generation % {REBUILDS_APART} = {GENERATION} GROUP BY partition"""
 _ENTITIES = f"""
 SELECT {COLUMNS} FROM entities FINAL WHERE subject IN {{users:Array(String)}} AND family != 'plans' ORDER BY subject"""
 

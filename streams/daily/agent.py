@@ -16,7 +16,13 @@ assert f"{DAILY_APP}-{TABLE}-changelog" == LEDGER.name, "schemas/topics.py names
 
 
 def build(
-    kafka: str, *, partitions: int, worker_name: str | None = None, hot_days: int = 0, **settings: Any
+    kafka: str,
+    *,
+    partitions: int,
+    generation: int = GENERATION,
+    worker_name: str | None = None,
+    hot_days: int = 0,
+    **settings: Any,
 ) -> ChunkApp:
     """The Faust app of the daily stream.
 
@@ -26,7 +32,7 @@ def build(
     """
     reader = "the compiled reader" if native_reader("meals") else "Python: the compiled reader was not built"
     log.info("meals are read by %s", reader)
-    app = make_app(DAILY_APP, kafka, generation=GENERATION, worker_name=worker_name, **settings)
+    app = make_app(DAILY_APP, kafka, generation=generation, worker_name=worker_name, **settings)
     topic = chunked_topic(app, *(source.name for source in DAILY_INPUTS))
     outputs = [DAILY.name, REJECTED.name, LOADS.name]
     ledger = fold_table(app, TABLE, partitions, lambda number: Ledger(number, hot_days), outputs=outputs)

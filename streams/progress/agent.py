@@ -15,9 +15,11 @@ once a second at most, however many days change; after a pause at once."""
 assert f"{PROGRESS_APP}-{TABLE}-changelog" == CELLS.name, "schemas/topics.py names the changelog that Faust would"
 
 
-def build(kafka: str, *, partitions: int, worker_name: str | None = None, **settings: Any) -> ChunkApp:
+def build(
+    kafka: str, *, partitions: int, generation: int = GENERATION, worker_name: str | None = None, **settings: Any
+) -> ChunkApp:
     """The Faust app of the progress stream; arguments as of streams.daily.agent.build."""
-    app = make_app(PROGRESS_APP, kafka, generation=GENERATION, worker_name=worker_name, **{**PACE, **settings})
+    app = make_app(PROGRESS_APP, kafka, generation=generation, worker_name=worker_name, **{**PACE, **settings})
     topic = chunked_topic(app, DAILY.name)
     cells = fold_table(
         app, TABLE, partitions, Progress, outputs=[PROGRESS.name, MILESTONES.name, REJECTED.name], sources=[DAILY.name]

@@ -27,7 +27,8 @@ def topics_fit(
         if found is not None and found.partitions != partitions:
             return (
                 f"the topic {name} has {found.partitions} partitions and this stream is built for {partitions}: "
-                "source, output and changelog topics need the same count; another count is a new generation"
+                "source, output and changelog topics need the same count; another count is a new generation: "
+                "daybook rebuild --partitions"
             )
     return None
 
@@ -57,16 +58,17 @@ def position_fits(
     if position.topic_id != topic_id:
         return (
             f"the topic {topic} was deleted and made again (its id was {position.topic_id} and is {topic_id}): the "
-            "state was folded from events that are gone; raise the generation to fold again from what is there"
+            "state was folded from events that are gone; to fold again from what is there: daybook rebuild"
         )
     if log_start > at:
         return (
             f"{here} now starts at offset {log_start} and is folded up to {at}: {log_start - at} offsets were deleted "
-            "before they were folded; restore them or raise the generation, and lengthen the topic's retention"
+            "before they were folded; restore them, or fold again from what is "
+            "there (daybook rebuild), and lengthen the topic's retention"
         )
     if at > log_end:
         return (
             f"{here} is folded up to offset {at} and now ends at {log_end}: the broker lost events that the state "
-            "contains; restore the topic or raise the generation"
+            "contains; restore the topic, or fold again from what is there: daybook rebuild"
         )
     return None

@@ -124,7 +124,7 @@ class ChunkApp(faust.App):
             if known != facts[topic].topic_id:
                 refuse(
                     f"the topic {topic} was deleted and made again while it was folded (its id was {known} and is "
-                    f"{facts[topic].topic_id}): raise the generation to fold again from what is there"
+                    f"{facts[topic].topic_id}): to fold again from what is there: daybook rebuild"
                 )
 
     async def admit(self, table: ChunkTable) -> None:

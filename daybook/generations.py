@@ -1,0 +1,102 @@
+"""The topic `generations`: read before a worker begins, written by `migrate` and `rebuild` (schemas/generations.py)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from daybook import kafka
+from daybook.errors import Problem, Refused
+from schemas.generations import KEY, Generations, decode, encode, unfit
+from schemas.topics import GENERATIONS, TOPICS, generation_of
+
+if TYPE_CHECKING:
+    from confluent_kafka.admin import AdminClient
+
+_ANSWER_S = 15.0
+
+
+class Admitted(NamedTuple):
+    """What a worker works with."""
+
+    generation: int
+    partitions: int
+
+
+class Facts(NamedTuple):
+    """Our topics as Kafka has them."""
+
+    ids: Mapping[str, str]
+    partitions: Mapping[str, int]
+
+
+def facts(client: AdminClient, bootstrap: str) -> Facts:
+    """Ids and partition counts of those of our topics that exist."""
+    from confluent_kafka import KafkaException, TopicCollection
+
+    present = kafka.partition_counts(client, bootstrap)
+    names = [topic.name for topic in TOPICS if topic.name in present]
+    try:
+        asked = client.describe_topics(TopicCollection(names), request_timeout=_ANSWER_S) if names else {}
+        ids = {name: str(answer.result().topic_id) for name, answer in asked.items()}
+    except KafkaException as why:
+        kafka.unreachable(bootstrap, why)
+    return Facts(ids, {name: present[name] for name in names})
+
+
+def admit(bootstrap: str) -> Admitted:
+    """What to work with. Raises Refused, one line that says what to do, or Problem if Kafka does not answer."""
+    found = facts(kafka.admin(bootstrap), bootstrap)
+    known = read(bootstrap)
+    if known is not None and (why := unfit(known, found.ids, found.partitions)) is not None:
+        raise Refused(why)
+    if missing := [topic.name for topic in TOPICS if topic.name not in found.ids]:
+        raise Problem(f"Kafka at {bootstrap} has no topic {missing[0]}: run daybook migrate first")
+    if known is None:
+        raise Problem(f"Kafka at {bootstrap} has nothing on the topic {GENERATIONS.name}: run daybook migrate first")
+    return Admitted(generation_of(known.rebuilds), known.partitions)
+
+
+def read(bootstrap: str) -> Generations | None:
+    """The record; None before the first `migrate`."""
+    from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+    if GENERATIONS.name not in kafka.partition_counts(kafka.admin(bootstrap), bootstrap):
+        return None
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": f"daybook-{uuid.uuid4().hex}",
+            "enable.auto.commit": False,
+            "fetch.wait.max.ms": 10,
+            "log_level": 0,
+        }
+    )
+    try:
+        place = TopicPartition(GENERATIONS.name, 0)
+        first, end = consumer.get_watermark_offsets(place, timeout=_ANSWER_S)
+        found: bytes | None = None
+        consumer.assign([TopicPartition(GENERATIONS.name, 0, first)])
+        while first < end:
+            message = consumer.poll(_ANSWER_S)
+            if message is None or message.error():
+                raise Problem(f"Kafka at {bootstrap} does not give what is on the topic {GENERATIONS.name}")
+            value, offset = message.value(), message.offset()
+            first, found = (end if offset is None else offset + 1), value or found
+        return None if found is None else decode(found)
+    except KafkaException as why:
+        kafka.unreachable(bootstrap, why)
+    except msgspec.MsgspecError as why:
+        raise Refused(f"the topic {GENERATIONS.name} holds something that this version cannot read: {why}") from why
+    finally:
+        consumer.close()
+
+
+def write(bootstrap: str, record: Generations) -> None:
+    """Make it the record; acknowledged on return."""
+    from daybook.telling import Teller
+
+    Teller(bootstrap).send(GENERATIONS.name, [(KEY, encode(record))])

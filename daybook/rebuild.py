@@ -1,0 +1,302 @@
+"""`rebuild`: all is folded again under a new generation, with as many partitions as before or another number.
+
+Everything that is derived is made again: ledgers, daily rows, progress, positions. What must not be lost is carried:
+
+events    stay where they are; for another number of partitions each topic is copied, placed anew by its keys with the
+          append times that the events had, and replaces the old one
+winners   those whose events have expired are known to the old ledger and to ClickHouse's `entities` alone: each is
+          hinted to its new owner, who joins it by rule 1 (DESIGN §8 rules 6 and 11)
+
+Workers are stopped meanwhile. What is done is written to the topic `generations`, step by step: a rebuild that was cut
+short is gone on with by calling it again, and no worker begins before it is finished.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+
+from daybook import generations, kafka, sinking, waiting
+from daybook.errors import Problem
+from daybook.settings import Settings
+from daybook.telling import Teller
+from schemas.generations import Generations, Moving
+from schemas.hints import WinnerHint, encode_hint
+from schemas.topics import HINTS, LEDGER, MILESTONES, SOURCES, TOPICS, Topic
+
+if TYPE_CHECKING:
+    from confluent_kafka.admin import AdminClient
+
+Say = Callable[[str], None]
+
+CARRIED = (*SOURCES, MILESTONES)
+"""Topics whose records nobody can derive again. (What is refused is refused again, at its new place.)"""
+_SUFFIX = ".moving"
+_PATIENCE_S = 60.0
+_SESSIONS_S = 20.0
+"""Longer than a session of any worker."""
+_BATCH = 5_000
+_BY_PLACE = {"clickhouse": ("events", "rejected", "replayed", "positions"), "postgres": ("rejected", "replayed")}
+"""Tables whose rows are known by the places of events, which change."""
+
+
+def rebuild(settings: Settings, partitions: int | None, say: Say) -> int:
+    """Do it; returns the new number of rebuilds. Raises Problem if workers run or a server does not answer."""
+    bootstrap = settings.address("kafka")
+    client = kafka.admin(bootstrap)
+    groups = [waiting.DAILY_STREAM, waiting.PROGRESS_STREAM, waiting.LOADER, *sinking.groups().values()]
+    for group in groups:
+        _deserted(client, group)
+    known = generations.read(bootstrap)
+    if known is None:
+        raise Problem(f"nothing was ever folded on Kafka at {bootstrap}: run daybook migrate")
+    if known.moving is None:
+        count = partitions or known.partitions
+        known = replace(known, moving=Moving(count))
+        generations.write(bootstrap, known)
+    moving = known.moving
+    assert moving is not None
+    count = moving.partitions
+    if partitions is not None and partitions != count:
+        raise Problem(f"a rebuild with {count} partitions was begun: finish it first, with daybook rebuild")
+    _Kafka(client, bootstrap, known, say).move(count)
+    for group in groups:
+        _forget_group(client, group.id)
+    _forget_places(settings)
+    hinted = _hint_winners(settings)
+    say(f"{hinted:,} winners handed to their new owners")
+    after = generations.facts(client, bootstrap)
+    known = Generations(known.rebuilds + 1, count, dict(after.ids))
+    generations.write(bootstrap, known)
+    return known.rebuilds
+
+
+def _deserted(client: AdminClient, group: waiting.Group) -> None:
+    """A worker that was stopped stays a member until its session ends: static members do not leave."""
+    deadline = time.monotonic() + _SESSIONS_S
+    while members := kafka.members(client, group.id):
+        if time.monotonic() > deadline:
+            raise Problem(f"{group.who} still has {members} workers: stop all workers first")
+        time.sleep(0.5)
+
+
+class _Kafka:
+    """The topics' part."""
+
+    def __init__(self, client: AdminClient, bootstrap: str, known: Generations, say: Say) -> None:
+        self._client, self._bootstrap, self._known, self._say = client, bootstrap, known, say
+
+    def move(self, count: int) -> None:
+        """Every topic is new with so many partitions, or as it was where nothing changes."""
+        present = kafka.partition_counts(self._client, self._bootstrap)
+        same = self._known.partitions == count and all(present.get(t.name) == count for t in CARRIED)
+        same = same and not self._moving.copied
+        for topic in () if same else CARRIED:
+            self._carry(topic, count)
+        self._carry_winners(count)
+        for topic in TOPICS:
+            if topic not in (*CARRIED, HINTS, LEDGER):
+                self._remake(topic.name, count, topic.config)
+
+    def _carry_winners(self, count: int) -> None:
+        """What the ledger holds, and no store may hold yet, is hinted to the new owners."""
+        if HINTS.name not in self._moving.placed:
+            self._remake(HINTS.name, count, HINTS.config)
+            self._done(replace(self._moving, placed=(*self._moving.placed, HINTS.name)))
+        if LEDGER.name not in self._moving.placed:
+            if LEDGER.name in kafka.partition_counts(self._client, self._bootstrap):
+                winners = ((m.key(), m.value()) for m in self._records(LEDGER.name))
+                hints = (
+                    (key.partition(b"\0")[0], encode_hint(WinnerHint(key, winner)))
+                    for key, winner in winners
+                    if key and winner and not key.startswith(b"\0")
+                )
+                Teller(self._bootstrap).send(HINTS.name, hints)
+            self._remake(LEDGER.name, count, LEDGER.config)
+            self._done(replace(self._moving, placed=(*self._moving.placed, LEDGER.name)))
+
+    def _carry(self, topic: Topic, count: int) -> None:
+        moving, copy = self._moving, topic.name + _SUFFIX
+        by_create_time = topic.config | ({"message.timestamp.type": "CreateTime"} if topic.append_time else {})
+        if topic.name not in (*moving.copied, *moving.placed):
+            self._remake(copy, count, by_create_time)
+            if topic.name in kafka.partition_counts(self._client, self._bootstrap):
+                self._copy(topic.name, copy)
+            self._done(replace(moving, copied=(*moving.copied, topic.name)))
+        if topic.name not in self._moving.placed:
+            self._remake(topic.name, count, by_create_time)
+            moved = self._copy(copy, topic.name)
+            if topic.append_time:
+                self._stamp_again(topic)
+            self._done(replace(self._moving, placed=(*self._moving.placed, topic.name)))
+            self._say(f"{topic.name}: {moved:,} records placed in {count} partitions")
+        self._delete(copy)
+
+    @property
+    def _moving(self) -> Moving:
+        assert self._known.moving is not None
+        return self._known.moving
+
+    def _done(self, moving: Moving) -> None:
+        self._known = replace(self._known, moving=moving)
+        generations.write(self._bootstrap, self._known)
+
+    def _delete(self, name: str) -> None:
+        from confluent_kafka import KafkaError, KafkaException
+
+        try:
+            self._client.delete_topics([name], request_timeout=kafka.TIMEOUT_S)[name].result()
+        except KafkaException as why:
+            if why.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                kafka.unreachable(self._bootstrap, why)
+
+    def _remake(self, name: str, count: int, config: dict[str, str]) -> None:
+        from confluent_kafka import KafkaException
+        from confluent_kafka.admin import NewTopic
+
+        self._delete(name)
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                new = [NewTopic(name, num_partitions=count, config=config)]
+                self._client.create_topics(new, request_timeout=kafka.TIMEOUT_S)[name].result()
+                break
+            except KafkaException as why:  # a deletion takes its time
+                if time.monotonic() > deadline:
+                    kafka.unreachable(self._bootstrap, why)
+                time.sleep(0.2)
+        while kafka.partition_counts(self._client, self._bootstrap).get(name) != count:
+            if time.monotonic() > deadline:
+                raise Problem(f"Kafka at {self._bootstrap} does not show the new topic {name}")
+            time.sleep(0.1)
+
+    def _stamp_again(self, topic: Topic) -> None:
+        """The broker's clock stamps what comes from now on; what was copied keeps its times."""
+        from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+
+        entry = ConfigEntry("message.timestamp.type", "LogAppendTime", incremental_operation=AlterConfigOpType.SET)
+        resource = ConfigResource(ResourceType.TOPIC, topic.name, incremental_configs=[entry])
+        for done in self._client.incremental_alter_configs([resource], request_timeout=kafka.TIMEOUT_S).values():
+            done.result()
+
+    def _copy(self, source: str, target: str) -> int:
+        """Every committed record, placed by its key, with its time and headers. Order per key stays."""
+        from confluent_kafka import Producer
+
+        producer = Producer(
+            {
+                "bootstrap.servers": self._bootstrap,
+                "partitioner": "murmur2_random",
+                "enable.idempotence": True,
+                "linger.ms": 20,
+                "queue.buffering.max.messages": 200_000,
+                "log_level": 0,
+            }
+        )
+        failed: list[str] = []
+
+        def delivered(error: Any, _: object) -> None:
+            if error is not None:
+                failed.append(error.str())
+
+        count = 0
+        for message in self._records(source):
+            while True:
+                try:
+                    producer.produce(
+                        target,
+                        message.value(),
+                        message.key(),
+                        timestamp=message.timestamp()[1],
+                        headers=message.headers() or [],
+                        on_delivery=delivered,
+                    )
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+            count += 1
+            if count % 1_000 == 0:
+                producer.poll(0)
+        left = producer.flush(_PATIENCE_S)
+        if failed or left:
+            raise Problem(
+                f"Kafka at {self._bootstrap} does not take records for {target}: {(failed or [str(left)])[0]}"
+            )
+        return count
+
+    def _records(self, topic: str) -> Iterator[Any]:
+        from confluent_kafka import Consumer, KafkaError, TopicPartition
+
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self._bootstrap,
+                "group.id": f"daybook-rebuild-{topic}",
+                "isolation.level": "read_committed",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "error",
+                "log_level": 0,
+            }
+        )
+        try:
+            numbers = range(kafka.partition_counts(self._client, self._bootstrap)[topic])
+            begins = kafka.offsets(self._client, self._bootstrap, [(topic, n) for n in numbers], earliest=True)
+            consumer.assign([TopicPartition(topic, n, begins[topic, n]) for n in numbers])
+            left = set(numbers)
+            while left:
+                messages: Sequence[Any] = consumer.consume(_BATCH, 1.0)
+                for message in messages:
+                    error = message.error()
+                    if error is None:
+                        yield message
+                    elif error.code() == KafkaError._PARTITION_EOF:
+                        left.discard(message.partition())
+                    else:
+                        raise Problem(f"{topic} cannot be read: {error.str()}")
+        finally:
+            consumer.close()
+
+
+def _forget_group(client: AdminClient, group: str) -> None:
+    from confluent_kafka import KafkaError, KafkaException
+
+    try:
+        client.delete_consumer_groups([group], request_timeout=kafka.TIMEOUT_S)[group].result()
+    except KafkaException as why:
+        if why.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
+            raise Problem(f"the consumer group {group} cannot be deleted: {why.args[0].str()}") from why
+
+
+def _forget_places(settings: Settings) -> None:
+    """Empty what is known by places; the sinks fill it again from the topics."""
+    import clickhouse_connect
+    import psycopg
+    import redis
+
+    with clickhouse_connect.get_client(dsn=settings.address("clickhouse"), autogenerate_session_id=False) as client:
+        for table in _BY_PLACE["clickhouse"]:
+            client.command(f"TRUNCATE TABLE {table}")
+    with psycopg.connect(settings.address("postgres"), autocommit=True) as postgres:
+        postgres.execute(f"TRUNCATE {', '.join(_BY_PLACE['postgres'])}".encode())
+    with redis.Redis.from_url(settings.address("redis")) as store:
+        store.delete("daybook:filled")
+
+
+def _hint_winners(settings: Settings) -> int:
+    """Tell the new owners what ClickHouse knows; returns how many winners those are."""
+    from daybook.stored import Stores
+    from sinks.clickhouse.entities import packed
+
+    teller, count = Teller(settings.address("kafka")), 0
+    with Stores(settings) as stores:
+        for users in stores.user_ranges(2_000):
+            hints = []
+            for entity in stores.entities(users):
+                key, winner = packed(entity)
+                hints.append((entity.subject.encode(), encode_hint(WinnerHint(key, winner))))
+            teller.send(HINTS.name, hints)
+            count += len(hints)
+    return count
