@@ -33,6 +33,10 @@ def _day(text: str) -> int:
     return day_number(date.fromisoformat(text))
 
 
+WARM = 100_000
+"""Users of one partition whose sums, streaks and records are kept at hand; of all others there are the packed days,
+from which a row of theirs makes the rest again."""
+
 Decided = tuple[str, int, bytes, bytes | None, bool]
 """User, day, key of the changelog, cell, and whether the row is news."""
 
@@ -46,6 +50,8 @@ class Progress:
         self._state: dict[bytes, bytes | None] = {}
         self._dirty: dict[str, bool] = {}
         """Users with changed days → whether any of it is news."""
+        self._warm: dict[str, None] = {}
+        """Users that are warm, those first whose last row is longest ago."""
         self._rejected: Pairs = []
         self.guard: Guard | None = None
 
@@ -55,9 +61,8 @@ class Progress:
             subject, _, day = key.decode().rpartition("|")
             user = self.users.get(subject)
             if user is None or user.warm:
-                history = None if user is None else user.history
-                user = self.users[subject] = User()
-                user.history = history or user.history
+                user = self.users[subject] = User(None if user is None else user.history)
+                self._warm.pop(subject, None)
             user.history.put(_day(day), cell)
 
     def fold(self, records: Records) -> Counts:
@@ -87,11 +92,12 @@ class Progress:
         return Counts(applied, len(decided) - applied, superseded, len(refused))
 
     def _apply(self, decided: list[Decided]) -> int:
-        applied, users, dirty, state = 0, self.users, self._dirty, self._state
+        applied, users, dirty, state, warm = 0, self.users, self._dirty, self._state, self._warm
         for user_id, day, key, cell, is_news in decided:
             user = users.get(user_id)
             if user is None:
                 user = users[user_id] = User()
+            warm[user_id] = None
             if user.put(day, cell):
                 applied += 1
                 state[key] = cell
@@ -109,6 +115,15 @@ class Progress:
             told, shown, now = user.tell()
             if is_news and (told or shown != now):
                 milestones += [(key, encode_row(m)) for m in of_user(user_id, (told, user.records), (shown, now))]
+            del self._warm[user_id]
+            if user.history.days:
+                self._warm[user_id] = None
+            else:
+                del self.users[user_id]
+        while len(self._warm) > WARM:
+            coolest = next(iter(self._warm))
+            del self._warm[coolest]
+            self.users[coolest] = User(self.users[coolest].history)
         written = {PROGRESS.name: rows, MILESTONES.name: milestones, REJECTED.name: self._rejected}
         drained = Drained(list(self._state.items()), written)
         self._state, self._dirty, self._rejected = {}, {}, []

@@ -53,8 +53,8 @@ class User:
         "windows",
     )
 
-    def __init__(self) -> None:
-        self.history = History()
+    def __init__(self, history: History | None = None) -> None:
+        self.history = History() if history is None else history
         self.warm = False
         self.windows: Windows | None = None
         self.records: personal.Records = {}

@@ -89,6 +89,22 @@ def test_recovery_from_the_changelog_continues_as_if_nothing_had_happened(
     assert (one.rows, one.state) == (other.rows, other.state), "milestones too"
 
 
+@given(histories, st.lists(st.integers(0, 30), max_size=8), st.integers(0, 1))
+def test_users_that_cooled_down_go_on_as_if_nothing_had_happened(history: History, cuts: list[int], warm: int) -> None:
+    state, hot = Progress(), Progress()
+    with pytest.MonkeyPatch.context() as patch:
+        for i, row in enumerate(history):
+            for each in (state, hot):
+                each.fold(records_of([row], i))
+            if i in cuts:
+                patch.setattr("streams.progress.core.WARM", warm)
+                cooled = state.drain(i)
+                patch.undo()
+                assert cooled == hot.drain(i), "milestones too"
+                assert sum(user.warm for user in state.users.values()) <= warm
+    assert state.drain(99) == hot.drain(99)
+
+
 @given(histories, histories)
 def test_a_changelog_restored_in_two_parts_is_the_whole(history: History, more: History) -> None:
     state, restored = Progress(), Progress()
