@@ -113,6 +113,8 @@ def _profile(who: Person, rng: Random, day: int, valid: str) -> str:
     parts = [f'"day_start":"{start}"'] if start != "00:00" else []
     if rng.random() < 0.9:
         parts.append(f'"timezone":"{who.home}"')
+    if rng.random() < 0.1:
+        parts.append('"source_priority":["watch","phone"]')
     return ",".join(parts + _valid(day, valid))
 
 

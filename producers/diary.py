@@ -11,7 +11,7 @@ from producers.people import Person
 
 _MEALS = (("breakfast", 6 * 3600, 9 * 3600), ("lunch", 11 * 3600, 14 * 3600), ("dinner", 17 * 3600, 21 * 3600))
 _KINDS = ("strength", "strength", "strength", "run", "ride", "yoga")
-EVENTS_PER_DAY = 11.9
+EVENTS_PER_DAY = 12.0
 """About how many events come of one person's day, with the default shares."""
 
 
@@ -48,9 +48,13 @@ def deeds(who: Person, rng: Random, nth: int, date: str) -> Iterator[Deed]:
     if random() * 7 < who.trains_per_week:
         second = between(rng, 25_000, 80_000)
         yield Deed("workout.completed", f"workout_{date}", second, body, pick(rng, _KINDS))
+        if who.watch and random() < 0.3:  # written down as well
+            yield Deed("workout.completed", f"diary_{date}", second + between(rng, 0, 1200), phone, "strength")
     if who.records_hours:
         for hour in range(7, 23):
             yield Deed("activity.recorded", f"activity_{date}T{hour:02}", hour * 3600, body)
+            if who.watch and random() < 0.2:  # the phone was in the pocket
+                yield Deed("activity.recorded", f"pocket_{date}T{hour:02}", hour * 3600 + 600, phone)
 
 
 def _snack_time(who: Person, rng: Random) -> int:
