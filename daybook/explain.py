@@ -24,7 +24,6 @@ from streams.daily.metrics import METRICS
 from streams.daily.overlap import TOTAL_S
 from streams.daily.rows import row
 from streams.daily.sources import Sources
-from streams.daily.valid import NOTHING
 from streams.state import Records
 
 _ACTIVITY = ("steps", "active_s", "calories_cal", "distance_mm")
@@ -88,7 +87,12 @@ def explain(
     counted, left_out = _members(user, day, valid.priority, metric)
     left_out += _others(user, day, said)
     left_out += _elsewhere(user, day)
-    registers = [_line(key, unpack_winner(one)) for key, one in sorted(user.entities.items()) if b"\0p\0" in key]
+    goals = {name: goal for name, goal in (out.goals or {}).items() if metric in (None, "goals", goal.metric)}
+    registers = [
+        _line(key, unpack_winner(one))
+        for key, one in sorted(user.entities.items())
+        if b"\0p\0" in key and _asked(unpack_winner(one).kind.type, split_key(key).entity, goals, types)
+    ]
     profile = next((profile for profile in user.profiles if profile.since <= day), None)
     return Explanation(
         user_id,
@@ -98,12 +102,17 @@ def explain(
         shown(out, metric),
         [line for line in counted if types is None or line.type in types],
         [line for line in left_out if types is None or _is_about(line, types)],
-        {name: goal for name, goal in (out.goals or {}).items() if metric in (None, "goals", goal.metric)},
-        (out.planned or {}) if valid is not NOTHING else {},
+        goals,
+        (out.planned or {}) if types is None or "plan.assigned" in types else {},
         registers,
         None if profile is None else _profile(profile),
         None if valid.priority is None else list(valid.priority),
     )
+
+
+def _asked(type_name: str, entity: str, goals: Mapping[str, GoalDay], types: tuple[str, ...] | None) -> bool:
+    """Whether a goal, plan or profile is about what was asked."""
+    return types is None or type_name in types or type_name == "profile.updated" or entity in goals
 
 
 def shown(out: DailyRow | None, metric: str | None) -> dict[str, Any]:
