@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from daybook import kafka
 from daybook.errors import Misuse, Problem
-from schemas.topics import DAILY_APP, DAILY_SOURCES
+from schemas.topics import DAILY_APP, SOURCES, TRENDING_APP, VIEWS
 
 
 class Allowed(NamedTuple):
@@ -24,7 +24,7 @@ def place(text: str) -> tuple[str, int]:
     ('meals', 3)
     """
     topic, _, number = text.rpartition("/")
-    topics = [source.name for source in DAILY_SOURCES]
+    topics = [source.name for source in SOURCES]
     if topic not in topics or not (number.isascii() and number.isdigit()):
         raise Misuse(f"{text}: expected topic/partition, such as meals/3, with one of the topics {', '.join(topics)}")
     return topic, int(number)
@@ -48,7 +48,8 @@ def allow(bootstrap: str, at: tuple[str, int], through: int | None) -> Allowed:
     offset = end if through is None else through + 1
     if offset > end:
         raise Problem(f"{topic}/{number} ends at offset {end - 1}: what is not there yet cannot be allowed")
-    group = ConsumerGroupTopicPartitions(allowance_group(DAILY_APP), [TopicPartition(topic, number, offset)])
+    folds = TRENDING_APP if topic == VIEWS.name else DAILY_APP
+    group = ConsumerGroupTopicPartitions(allowance_group(folds), [TopicPartition(topic, number, offset)])
     try:
         future = client.alter_consumer_group_offsets([group], request_timeout=kafka.TIMEOUT_S)[group.group_id]
         for written in future.result().topic_partitions:

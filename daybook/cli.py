@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from daybook.commands import checks, demo, events, explain, imports, rejected, servers, workers
+from daybook.commands import checks, demo, events, explain, imports, rejected, servers, trending, workers
 from daybook.errors import Problem
 from daybook.say import out, say
 
@@ -59,12 +59,13 @@ for command in (
     *(servers.up, servers.down, servers.status, servers.logs, servers.env),
     *(workers.migrate, workers.rebuild, workers.worker),
     *(events.send, events.replay, events.generate),
-    *(checks.wait, checks.verify, explain.explain),
+    *(checks.wait, checks.verify, checks.rollup, explain.explain),
 ):
     app.command()(command)
 app.command(hidden=True)(workers.supervisor)
 app.add_typer(rejected.app, name="rejected")
 app.command("import")(imports.import_)  # a keyword of Python's
+app.add_typer(trending.app, name="trending")
 
 
 def main() -> None:

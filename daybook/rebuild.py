@@ -47,7 +47,14 @@ def rebuild(settings: Settings, partitions: int | None, say: Say) -> int:
     """Do it; returns the new number of rebuilds. Raises Problem if workers run or a server does not answer."""
     bootstrap = settings.address("kafka")
     client = kafka.admin(bootstrap)
-    groups = [waiting.DAILY_STREAM, waiting.PROGRESS_STREAM, waiting.LOADER, *sinking.groups().values()]
+    groups = [
+        waiting.DAILY_STREAM,
+        waiting.PROGRESS_STREAM,
+        waiting.LOADER,
+        waiting.TRENDING_STREAM,
+        waiting.LISTS_STREAM,
+        *sinking.groups().values(),
+    ]
     for group in groups:
         _deserted(client, group)
     known = generations.read(bootstrap)

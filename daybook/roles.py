@@ -25,7 +25,12 @@ if TYPE_CHECKING:
     from streams.runtime import ChunkApp
 
 _POLL_S = 0.1
-STREAMS = {"streams": "streams.daily.agent", "progress": "streams.progress.agent"}
+STREAMS = {
+    "streams": "streams.daily.agent",
+    "progress": "streams.progress.agent",
+    "trending": "streams.trending.agent",
+    "lists": "streams.trending.listing",
+}
 """Role → the module that builds its Faust app."""
 
 
@@ -73,6 +78,7 @@ def stream(settings: Settings, role: str = "streams") -> ChunkApp:
         rejects_share=settings.rejects_share,
         rejects_run=settings.rejects_run,
         stuck_after_s=settings.stuck_after_s,
+        **({"by_event_time": settings.trending_clock == "event"} if role == "trending" else {}),
     )
     return app
 

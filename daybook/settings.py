@@ -12,7 +12,7 @@ import hashlib
 import platform
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -67,6 +67,11 @@ class Settings(BaseSettings):
     audit_users: int = Field(200, ge=1, description="How many users the role audit compares at a time.")
     audit_pause_s: float = Field(2.0, ge=0, description="How long it rests between two such ranges [seconds].")
     supervise: bool = Field(True, description="Whether `up` starts a supervisor, which starts workers again that end.")
+    trending_clock: Literal["receipt", "event"] = Field(
+        "receipt",
+        description="What trending takes for now: receipt, or the latest event time, for replays of the past in an"
+        " installation of their own.",
+    )
     worker_name: str | None = Field(
         None, description="Stable name of the workers here (static membership); its own for each machine and folder."
     )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 
 import sinks
 from daybook.heartbeat import Heartbeat
@@ -12,6 +14,9 @@ from daybook.kafka import TIMEOUT_S as kafka_timeout_s
 from daybook.settings import Settings
 from daybook.waiting import Group
 from sinks.watching import SinkWatch
+
+log = logging.getLogger(__name__)
+ROLL_UP_EVERY_S = 600.0
 
 
 def groups() -> dict[str, Group]:
@@ -40,6 +45,7 @@ async def _run(settings: Settings, role: str, ready: Callable[[], None], watch: 
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     sink, kafka = sinks.build(role, settings.address(role)), settings.address("kafka")
     cluster = Cluster(kafka, kafka_timeout_s)
+    beside = asyncio.create_task(_roll_up(settings.address(role), stop)) if role == "clickhouse" else None
     heart = asyncio.create_task(Heartbeat(role, settings.stuck_after_s, watch.stuck_s).beat())
     try:
         await run_sink(
@@ -53,3 +59,20 @@ async def _run(settings: Settings, role: str, ready: Callable[[], None], watch: 
         )
     finally:
         heart.cancel()
+        if beside is not None:
+            beside.cancel()
+            await asyncio.wait([beside])
+
+
+async def _roll_up(url: str, stop: asyncio.Event) -> None:
+    """Keep the daily counts of views up to date; they are made anew as a whole, so a time missed is made up for."""
+    from sinks.base import SinkError
+    from sinks.clickhouse.rollup import roll_up
+
+    while not stop.is_set():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), ROLL_UP_EVERY_S)
+        try:
+            await roll_up(url)
+        except SinkError as why:
+            log.warning("views are not rolled up now: %s", why)

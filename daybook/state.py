@@ -49,6 +49,8 @@ def look(settings: Settings) -> list[Row]:
         "streams": waiting.DAILY_STREAM,
         "progress": waiting.PROGRESS_STREAM,
         "loader": waiting.LOADER,
+        "trending": waiting.TRENDING_STREAM,
+        "lists": waiting.LISTS_STREAM,
         **sinking.groups(),
     }
     behind = waiting.records_behind(settings.address("kafka"), groups) if kafka_answers else {}

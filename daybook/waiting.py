@@ -3,7 +3,7 @@
 First the daily stream must have committed all that the source topics held when the wait began, and what of it waited
 for old entities must have got them from the loader. What the stream wrote for that lies, by then, in its output topics
 (rows, state and watermark are one transaction, made before the commit). The same then holds for the progress stream and
-its daily rows. Then every sink must have committed all that its topics held at that moment.
+its daily rows, and for the two stages of trending. Then every sink must have committed all that its topics held then.
 """
 
 from __future__ import annotations
@@ -16,7 +16,20 @@ from typing import TYPE_CHECKING, NamedTuple
 from daybook import kafka
 from daybook.errors import Problem
 from daybook.kafka import Offsets
-from schemas.topics import DAILY, DAILY_APP, DAILY_INPUTS, GENERATION, LOADS, PROGRESS_APP, REJECTED
+from schemas.topics import (
+    DAILY,
+    DAILY_APP,
+    DAILY_INPUTS,
+    GENERATION,
+    LOADS,
+    PROGRESS_APP,
+    REJECTED,
+    TRENDING_APP,
+    TRENDING_BLOCKS,
+    TRENDING_COUNTS,
+    TRENDING_LISTS_APP,
+    VIEWS,
+)
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
@@ -45,6 +58,8 @@ class Group:
     topics: tuple[str, ...]
 
 
+TRENDING_STREAM = Group("trending", TRENDING_APP, (VIEWS.name,))
+LISTS_STREAM = Group("trending's lists", TRENDING_LISTS_APP, (TRENDING_COUNTS.name, TRENDING_BLOCKS.name))
 PROGRESS_STREAM = Group("the progress stream", PROGRESS_APP, (DAILY.name,))
 DAILY_STREAM = Group("the daily stream", DAILY_APP, tuple(topic.name for topic in DAILY_INPUTS))
 LOADER = Group("the loader", f"daybook-loader-g{GENERATION}", (LOADS.name,))
@@ -105,7 +120,14 @@ def until_visible(
     # What waits for old entities is folded once the loader has answered. Last, those who read `rejected` once more:
     # ClickHouse's sink adds to it the views that it refuses.
     filed = [group for group in sinks if REJECTED.name in group.topics]
-    for groups in ([DAILY_STREAM], [LOADER], [DAILY_STREAM], [PROGRESS_STREAM], sinks, filed):
+    for groups in (
+        [DAILY_STREAM, TRENDING_STREAM],
+        [LOADER],
+        [DAILY_STREAM],
+        [PROGRESS_STREAM, LISTS_STREAM],
+        sinks,
+        filed,
+    ):
         goal = ends_of(client, bootstrap, groups)
         waiting = list(groups)
         while waiting:

@@ -23,7 +23,7 @@ from stack.config import mark_of
 from stack.process import Process, Spec, end_strays, write_private
 from streams.runtime import stop as stopping
 
-ROLES = ("streams", "progress", "postgres", "clickhouse", "redis", "loader")
+ROLES = ("streams", "progress", "trending", "lists", "postgres", "clickhouse", "redis", "loader")
 KNOWN = (*ROLES, "audit")
 """All that may run here; `up` starts audit only when told to."""
 READY_FILE = "DAYBOOK_READY_FILE"

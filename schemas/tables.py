@@ -84,4 +84,22 @@ EVENTS = Table("every accepted event, typed, by receipt", None, "events", None)
 REJECTED = Table("refused events with the reason", "rejected", "rejected", None)
 REPLAYED = Table("refused events that were sent again, and where to", "replayed", "replayed", None)
 POSITIONS = Table("how far the ledger got: watermark and counts per source partition", None, "positions", None)
-TABLES = (DAILY, PROGRESS, STREAKS, RECORDS, ENTITIES, EVENTS, REJECTED, REPLAYED, POSITIONS)
+TRENDING = Table(
+    "one list per kind, region and window", "trending_lists", "trending", "daybook:trending:{kind}:{region}:{window}"
+)
+BLOCKS = Table("what admins kept off the lists, every word of it", "trending_blocks", None, None)
+VIEWS_DAILY = Table("what is left of views: per content and day", None, "views_daily", None)
+TABLES = (
+    DAILY,
+    PROGRESS,
+    STREAKS,
+    RECORDS,
+    TRENDING,
+    BLOCKS,
+    VIEWS_DAILY,
+    ENTITIES,
+    EVENTS,
+    REJECTED,
+    REPLAYED,
+    POSITIONS,
+)

@@ -30,6 +30,25 @@ PROGRESS_APP = f"daybook-progress-g{GENERATION}"
 """Of the progress stream."""
 
 
+TRENDING_GENERATION = 1
+"""The same for trending, which folds other events and is folded anew on its own."""
+
+
+def trending_generation_of(generation: int) -> int:
+    """The generation of trending's versions, of that of all others: rebuilt as often, of a code of its own.
+
+    >>> trending_generation_of(3), trending_generation_of(2_003)
+    (1, 2001)
+    """
+    return generation // REBUILDS_APART * REBUILDS_APART + TRENDING_GENERATION
+
+
+TRENDING_APP = f"daybook-trending-g{TRENDING_GENERATION}"
+"""Faust application id of trending's stage one."""
+TRENDING_LISTS_APP = f"daybook-trending-lists-g{TRENDING_GENERATION}"
+"""Of its stage two."""
+
+
 @dataclass(frozen=True, slots=True)
 class Topic:
     """One topic. All user-keyed topics have the same partition count, so a user's events meet in one worker."""
@@ -89,6 +108,17 @@ GENERATIONS = Topic(
     "generations", "always the same", "how often all was rebuilt, and which topics are ours (generations.py)"
 )
 """One partition; read by every worker before it begins."""
+TRENDING_COUNTS = Topic(
+    "trending-counts", "item|minute|region|source", "trending's stage one: absolute counts", timedelta(days=10)
+)
+VIEWINGS = Topic(
+    f"{TRENDING_APP}-viewings-changelog", "subject\\0entity", "trending's stage one: winner per view and reaction"
+)
+TRENDING_BLOCKS = Topic("trending-blocks", "kind|id", "what an admin keeps off the lists")
+LISTS = Topic(
+    f"{TRENDING_LISTS_APP}-lists-changelog", "kind of record, key", "trending's stage two: counts, hours, blocks"
+)
+TRENDING = Topic("trending", "kind|region|window", "one whole list per kind, region and window")
 
 DAILY_SOURCES = (WORKOUTS, MEALS, BODY, PLANS)
 """The events that the daily stream folds."""
@@ -96,4 +126,6 @@ DAILY_INPUTS = (*DAILY_SOURCES, HINTS, LOADED)
 """All that it reads."""
 SOURCES = (*DAILY_SOURCES, VIEWS)
 """Topics of events: conservation counts these."""
-TOPICS = (*SOURCES, HINTS, LOADS, LOADED, LEDGER, DAILY, CELLS, PROGRESS, MILESTONES, REJECTED, REPLAYED)
+TRENDING_TOPICS = (TRENDING_COUNTS, VIEWINGS, TRENDING_BLOCKS, LISTS, TRENDING)
+_DERIVED = (LEDGER, DAILY, CELLS, PROGRESS, MILESTONES, *TRENDING_TOPICS)
+TOPICS = (*SOURCES, HINTS, LOADS, LOADED, *_DERIVED, REJECTED, REPLAYED)

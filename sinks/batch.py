@@ -10,6 +10,7 @@ from schemas.ledger import Winner
 from schemas.positions import Position
 from schemas.progress import ProgressRow
 from schemas.rows import DailyRow, RejectedRow, ReplayedRow
+from schemas.trending import Block, TrendingList
 
 Place = tuple[str, int]
 """Topic and partition."""
@@ -47,6 +48,14 @@ class PositionRow(NamedTuple):
     position: Position
 
 
+class BlockRow(NamedTuple):
+    """One word of an admin with its place on its topic."""
+
+    partition: int
+    offset: int
+    block: Block
+
+
 @dataclass(slots=True)
 class Batch:
     """Rows for the store, in the order in which they were read.
@@ -56,6 +65,8 @@ class Batch:
 
     daily: list[DailyRow] = field(default_factory=list)
     progress: list[ProgressRow] = field(default_factory=list)
+    trending: list[TrendingList] = field(default_factory=list)
+    blocks: list[BlockRow] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)
     replayed: list[ReplayedRow] = field(default_factory=list)
     events: list[EventRow] = field(default_factory=list)
@@ -96,6 +107,10 @@ def name_of(row: Any) -> str:
             return f"daily row of {row.user_id!r} on {row.date}, version {row.version}"
         case ProgressRow():
             return f"progress row of {row.user_id!r}, version {row.version}"
+        case TrendingList():
+            return f"trending list {row.kind} {row.region} {row.window}, version {row.version}"
+        case BlockRow():
+            return f"block of {row.block.kind} {row.block.id!r} at {row.partition}@{row.offset}"
         case RejectedRow():
             return f"refused event {row.topic}/{row.partition}@{row.offset}"
         case ReplayedRow():

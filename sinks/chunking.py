@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from schemas.progress import ProgressRow
 from schemas.rows import DailyRow, RejectedRow, ReplayedRow
+from schemas.trending import MINUTE_MS, TrendingList
 from sinks.batch import EntityRow, PositionRow
 
 
@@ -66,3 +67,22 @@ def latest(rows: Iterable[PositionRow]) -> list[PositionRow]:
         if other is None or at >= other[0]:
             kept[key] = (at, row)
     return [kept[key][1] for key in sorted(kept)]
+
+
+def newest_lists(rows: Iterable[TrendingList]) -> list[TrendingList]:
+    """The highest version of each (kind, region, window), sorted by it."""
+    kept: dict[tuple[str, str, str], TrendingList] = {}
+    for row in rows:
+        key = (row.kind, row.region, row.window)
+        other = kept.get(key)
+        if other is None or row.version >= other.version:
+            kept[key] = row
+    return [kept[key] for key in sorted(kept)]
+
+
+def newest_per_minute(rows: Iterable[TrendingList]) -> list[TrendingList]:
+    """The highest version of each list in each minute of the stream's clock: what a history keeps."""
+    minutes: dict[int, list[TrendingList]] = {}
+    for row in rows:
+        minutes.setdefault(row.at_ms // MINUTE_MS, []).append(row)
+    return [row for minute in sorted(minutes) for row in newest_lists(minutes[minute])]

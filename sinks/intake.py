@@ -17,8 +17,9 @@ from schemas.progress import decode_progress
 from schemas.receipt import Headers, first_ms
 from schemas.refusal import WRONG_KEY, filed
 from schemas.rows import RejectedRow, decode_daily, decode_rejected, decode_replayed
+from schemas.trending import decode_block, decode_list
 from sinks.base import Stop
-from sinks.batch import Batch, EntityRow, EventRow, PositionRow
+from sinks.batch import Batch, BlockRow, EntityRow, EventRow, PositionRow
 
 
 class Record(Protocol):
@@ -101,6 +102,22 @@ def _replayed(into: Taken, topic: str, partition: int, records: Iterable[Record]
             into.unreadable.append(Unreadable(topic, partition, record.offset, record.key, str(why)))
 
 
+def _trending(into: Taken, topic: str, partition: int, records: Iterable[Record]) -> None:
+    for record in records:
+        try:
+            into.batch.trending.append(decode_list(record.value or b""))
+        except msgspec.MsgspecError as why:
+            into.unreadable.append(Unreadable(topic, partition, record.offset, record.key, str(why)))
+
+
+def _blocks(into: Taken, topic: str, partition: int, records: Iterable[Record]) -> None:
+    for record in records:
+        try:
+            into.batch.blocks.append(BlockRow(partition, record.offset, decode_block(record.value or b"")))
+        except msgspec.MsgspecError as why:
+            into.unreadable.append(Unreadable(topic, partition, record.offset, record.key, str(why)))
+
+
 def _events(into: Taken, topic: str, partition: int, records: Iterable[Record]) -> None:
     rows, read = into.batch.events, reader(topic)
     for record in records:
@@ -149,6 +166,8 @@ def _ledger(into: Taken, topic: str, partition: int, records: Iterable[Record]) 
 _TAKERS: dict[str, Callable[[Taken, str, int, Iterable[Record]], None]] = {
     topics.DAILY.name: _daily,
     topics.PROGRESS.name: _progress,
+    topics.TRENDING.name: _trending,
+    topics.TRENDING_BLOCKS.name: _blocks,
     topics.REJECTED.name: _rejected,
     topics.REPLAYED.name: _replayed,
     topics.LEDGER.name: _ledger,

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from schemas import tables, topics
 from schemas.progress import ProgressRow
 from schemas.rows import DailyRow, RejectedRow, ReplayedRow
-from sinks.batch import Batch, EntityRow, EventRow, Place, PositionRow
-from sinks.chunking import each_replay, latest, newest_daily, newest_progress, winners
+from schemas.trending import TrendingList
+from sinks.batch import Batch, BlockRow, EntityRow, EventRow, Place, PositionRow
+from sinks.chunking import each_replay, latest, newest_daily, newest_lists, newest_progress, winners
 from sinks.days import as_of_day, day_of
 
 
@@ -24,6 +25,8 @@ class MemorySink:
     def __init__(self) -> None:
         self.daily: dict[tuple[str, str], DailyRow] = {}
         self.progress: dict[str, ProgressRow] = {}
+        self.trending: dict[tuple[str, str, str], TrendingList] = {}
+        self.blocks: dict[tuple[int, int], BlockRow] = {}
         self.rejected: dict[tuple[str, int, int], RejectedRow] = {}
         self.replayed: list[ReplayedRow] = []
         self.events: dict[tuple[str, int, int], EventRow] = {}
@@ -40,6 +43,9 @@ class MemorySink:
             as_of_day(each)
         self.daily |= {(r.user_id, r.date): r for r in newest_daily([*self.daily.values(), *batch.daily])}
         self.progress |= {r.user_id: r for r in newest_progress([*self.progress.values(), *batch.progress])}
+        lists = newest_lists([*self.trending.values(), *batch.trending])
+        self.trending |= {(r.kind, r.region, r.window): r for r in lists}
+        self.blocks |= {(r.partition, r.offset): r for r in batch.blocks}
         self.rejected |= {(r.topic, r.partition, r.offset): r for r in batch.rejected}
         self.replayed = each_replay([*self.replayed, *batch.replayed])
         self.events |= {(r.topic, r.partition, r.offset): r for r in batch.events}

@@ -52,13 +52,17 @@ Pairs = list[tuple[bytes, bytes | None]]
 """Records to write, as (key, value); the value None deletes the key."""
 
 
+Target = str | tuple[str, int]
+"""Where rows go: a topic, to its partition with the number of the state's own; or a topic and a partition."""
+
+
 class Drained(NamedTuple):
     """What a partition changed since the last drain, encoded."""
 
     state: Pairs
     """Records of the changelog: all that `restore` needs."""
-    rows: dict[str, Pairs]
-    """Output topic → records; they go to the partition with the same number."""
+    rows: Mapping[Target, Pairs]
+    """Records to write, by where they go; all of them become visible together."""
     settled: Mapping[str, Counts] = {}
     """Source topic → what became of its records that were pending; `pending` is negative."""
 

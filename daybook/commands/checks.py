@@ -1,4 +1,4 @@
-"""wait, verify: is all there, and is it right?"""
+"""wait, verify, rollup: is all there, is it right, and is it kept?"""
 
 from __future__ import annotations
 
@@ -42,6 +42,21 @@ def verify(data: Data = None) -> None:
     report = verify(settings.read(data=data))
     for mismatch in report.mismatches:
         out(mismatch)
-    say(f"{report.cells:,} days and {report.users:,} users compared, {len(report.mismatches):,} differences")
+    compared = f"{report.cells:,} days, {report.users:,} users and {report.lists:,} trending lists compared"
+    say(f"{compared}, {len(report.mismatches):,} differences")
     if report.mismatches:
         raise typer.Exit(1)
+
+
+def rollup(data: Data = None) -> None:
+    """Count the views of the last days again, per content and day, into ClickHouse's views_daily.
+
+    The clickhouse worker does so every ten minutes by itself. Again changes nothing but what came since.
+    """
+    import asyncio
+
+    from daybook import settings
+    from sinks.clickhouse.rollup import roll_up
+
+    days = asyncio.run(roll_up(settings.read(data=data).address("clickhouse")))
+    say(f"views counted from {days[0]} to {days[-1]}")

@@ -69,7 +69,13 @@ def _lines(file: str) -> Iterator[Iterator[bytes]]:
 
 
 def replay(
-    what: Annotated[Literal["fitbit"], typer.Argument(help="fitbit: a month of 33 people, 2016.")],
+    what: Annotated[
+        Literal["fitbit", "youtube"],
+        typer.Argument(
+            help="fitbit: a month of 33 people, 2016; youtube: a month of trending videos, 2017, one view for 10,000."
+            " Its views count where DAYBOOK_TRENDING_CLOCK is event."
+        ),
+    ],
     data: Data = None,
     rate: Rate = None,
 ) -> None:
@@ -82,8 +88,23 @@ def replay(
     from producers.publish import publish
 
     kafka = settings.read(data=data).address("kafka")
+    if what == "youtube":
+        return _replay_youtube(kafka, rate)
     with progress(f"replaying {what}", fitbit.EVENTS) as moved:
         published = publish(kafka, fitbit.events(), on_progress=moved, rate=rate)
+    _count(published)
+
+
+def _replay_youtube(kafka: str, rate: float | None) -> None:
+    from producers import youtube
+    from producers.publish import publish
+
+    refused = [row for row in youtube.rows() if isinstance(row, youtube.Malformed)]
+    with progress("replaying youtube", None) as moved:
+        published = publish(kafka, youtube.events(), on_progress=moved, rate=rate)
+    for row in refused:
+        out(f"row {row.line}: refused: {row.reason}")
+    out(f"refused {len(refused)}")
     _count(published)
 
 

@@ -53,11 +53,13 @@ def supervisor(data: Data = None) -> None:
 
 def worker(
     role: Annotated[
-        Literal["streams", "progress", "postgres", "clickhouse", "redis", "loader", "audit", "all"],
+        Literal[
+            "streams", "progress", "trending", "lists", "postgres", "clickhouse", "redis", "loader", "audit", "all"
+        ],
         typer.Option(
             "--role",
-            help="streams folds events into days, progress what they come to; postgres, clickhouse and redis write it "
-            "to their store; loader brings old entities back; audit watches.",
+            help="streams folds events into days, progress what they come to; trending counts views, lists ranks them; "
+            "postgres, clickhouse and redis write it to their store; loader brings old entities back; audit watches.",
         ),
     ],
     data: Data = None,

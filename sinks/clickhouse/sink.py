@@ -11,8 +11,8 @@ from schemas import faultpoints, tables, topics
 from sinks.address import shown
 from sinks.base import Refused, Stop
 from sinks.batch import Batch, Place
-from sinks.chunking import each_replay, latest, newest_daily, newest_progress, once, winners
-from sinks.clickhouse import encode, events, progress
+from sinks.chunking import each_replay, latest, newest_daily, newest_per_minute, newest_progress, once, winners
+from sinks.clickhouse import encode, events, progress, trending
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.retry import ERRORS, UNFIT, judge
 
@@ -34,11 +34,12 @@ class ClickHouseSink:
         topics.LEDGER.name,
         topics.DAILY.name,
         topics.PROGRESS.name,
+        topics.TRENDING.name,
         topics.REJECTED.name,
         topics.REPLAYED.name,
     )
     tables = (
-        *(tables.EVENTS, tables.ENTITIES, tables.POSITIONS, tables.DAILY, tables.PROGRESS),
+        *(tables.EVENTS, tables.ENTITIES, tables.POSITIONS, tables.DAILY, tables.PROGRESS, tables.TRENDING),
         *(tables.REJECTED, tables.REPLAYED),
     )
     rows_per_write = 50_000
@@ -61,6 +62,7 @@ class ClickHouseSink:
             "entities": encode.entities(winners(batch.entities)),
             "daily": encode.daily(newest_daily(batch.daily)),
             "progress": progress.columns(newest_progress(batch.progress)),
+            "trending": trending.columns(newest_per_minute(batch.trending)),
             "rejected": encode.rejected(once(batch.rejected)),
             "replayed": encode.replayed(each_replay(batch.replayed)),
             "positions": encode.positions(latest(batch.positions)),

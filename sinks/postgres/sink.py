@@ -15,9 +15,9 @@ from schemas.rows import DailyRow
 from sinks.address import shown
 from sinks.base import Refusal, Retry
 from sinks.batch import Batch, Place
-from sinks.chunking import each_replay, newest_daily, newest_progress, once
+from sinks.chunking import each_replay, newest_daily, newest_lists, newest_progress, once
 from sinks.days import as_of_day
-from sinks.postgres import encode, progress
+from sinks.postgres import encode, progress, trending
 from sinks.postgres.retry import NO_MONTH, judge
 
 _CONNECT: dict[str, str | int] = {
@@ -36,11 +36,17 @@ WHERE inhparent = to_regclass('user_metrics_daily') AND relname ~ '_\\d{4}_\\d\\
 
 
 class PostgresSink:
-    """Daily rows, progress, refused events and their replays."""
+    """Daily rows, progress, trending lists and blocks, refused events and their replays."""
 
     role = "postgres"
-    topics = (topics.DAILY.name, topics.PROGRESS.name, topics.REJECTED.name, topics.REPLAYED.name)
-    tables = (tables.DAILY, tables.PROGRESS, tables.STREAKS, tables.RECORDS, tables.REJECTED, tables.REPLAYED)
+    topics = (
+        *(topics.DAILY.name, topics.PROGRESS.name, topics.TRENDING.name, topics.TRENDING_BLOCKS.name),
+        *(topics.REJECTED.name, topics.REPLAYED.name),
+    )
+    tables = (
+        *(tables.DAILY, tables.PROGRESS, tables.STREAKS, tables.RECORDS),
+        *(tables.TRENDING, tables.BLOCKS, tables.REJECTED, tables.REPLAYED),
+    )
     rows_per_write = 10_000
     linger_s = 0.0
 
@@ -68,7 +74,9 @@ class PostgresSink:
         replayed = [astuple(row) for row in each_replay(batch.replayed)]
         for each in users:
             as_of_day(each)
-        if not daily and not users and not rejected and not replayed:
+        lists = [trending.upserted(row) for row in newest_lists(batch.trending)]
+        blocks = [trending.filed(row) for row in batch.blocks]
+        if not any((daily, users, lists, blocks, rejected, replayed)):
             return
         try:
             connection = await self._connected()
@@ -78,6 +86,10 @@ class PostgresSink:
                     await self._upsert(cursor, daily)
                 if users:
                     await self._upsert_progress(cursor, users)
+                if lists:
+                    await cursor.executemany(trending.UPSERT, lists)
+                if blocks:
+                    await cursor.executemany(trending.FILE_BLOCK, blocks)
                 if rejected:
                     await cursor.executemany(encode.FILE_REJECTED, [encode.rejected(row) for row in rejected])
                 if replayed:

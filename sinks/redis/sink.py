@@ -14,11 +14,13 @@ from redis.exceptions import NoScriptError, RedisError
 from schemas import faultpoints, tables, topics
 from schemas.progress import ProgressRow
 from schemas.rows import DailyRow
+from schemas.trending import TrendingList
 from sinks.address import shown
 from sinks.base import Behind, Refusal, Stop
 from sinks.batch import Batch, Place
-from sinks.chunking import newest_daily, newest_progress
+from sinks.chunking import newest_daily, newest_lists, newest_progress
 from sinks.days import as_of_day, day_of
+from sinks.redis import trending
 from sinks.redis.encode import script_arguments
 from sinks.redis.retry import judge
 
@@ -26,16 +28,17 @@ FILLED = "daybook:filled"
 _ROWS_PER_CALL = 250
 _WRITE = files("sinks.redis").joinpath("write.lua").read_text(encoding="utf-8")
 _ADVANCE = files("sinks.redis").joinpath("advance.lua").read_text(encoding="utf-8")
+_TRENDING = files("sinks.redis").joinpath("trending.lua").read_text(encoding="utf-8")
 
-_SHA1 = {script: sha1(script.encode(), usedforsecurity=False).hexdigest() for script in (_WRITE, _ADVANCE)}
+_SHA1 = {script: sha1(script.encode(), usedforsecurity=False).hexdigest() for script in (_WRITE, _ADVANCE, _TRENDING)}
 
 
 class RedisSink:
-    """Daily rows and progress as hashes. One call is all or nothing; a batch of several is so only for who waits."""
+    """Daily rows and progress as hashes, trending as sorted sets. A call is all or nothing, a batch of several not."""
 
     role = "redis"
-    topics = (topics.DAILY.name, topics.PROGRESS.name)
-    tables = (tables.DAILY, tables.PROGRESS)
+    topics = (topics.DAILY.name, topics.PROGRESS.name, topics.TRENDING.name)
+    tables = (tables.DAILY, tables.PROGRESS, tables.TRENDING)
     rows_per_write = 5_000
     linger_s = 0.0
 
@@ -68,8 +71,13 @@ class RedisSink:
         except NoScriptError:  # a restarted Redis knows no scripts
             await self._do(self._redis.script_load(_WRITE))
             await self._do(self._write(rows))
+        for each in newest_lists(batch.trending):
+            await self._call(_TRENDING, trending.keys(each.kind, each.region, each.window), self._list(each))
         faultpoints.reach("redis.written")
         await self._advance(batch.through)
+
+    def _list(self, row: TrendingList) -> list[str]:
+        return trending.arguments(row, self._ttl_s)
 
     async def resume(self, committed: Mapping[Place, int]) -> Mapping[Place, int]:
         places = [place for place in committed if place[0] in self.topics]

@@ -32,7 +32,7 @@ from streams.daily.old import OldDays
 from streams.daily.reading import native_reader
 from streams.daily.rows import row
 from streams.daily.valid import EMPTY, REGISTERS, Book, book_of
-from streams.state import Counts, Drained, Guard, Pairs, Records
+from streams.state import Counts, Drained, Guard, Pairs, Records, Target
 
 Decided = tuple[str, bytes, bytes, int, str, int, int | None, str | None]
 """An event, reduced to what the ledger needs: subject, key, packed winner, its lanes in their place (0 for what lies on
@@ -276,7 +276,7 @@ class Ledger:
             out = row(subject, day, user.warm().get(day), user.entities, version, user.book)
             rows.append((daily_key(out), encode_row(out)))
         asked = self.old.drain(self._state, version)
-        topics = {DAILY.name: rows, REJECTED.name: self._rejected, LOADS.name: asked}
+        topics: dict[Target, Pairs] = {DAILY.name: rows, REJECTED.name: self._rejected, LOADS.name: asked}
         drained = Drained(list(self._state.items()), topics, self.old.settle())
         self._state, self._dirty, self._touched, self._rejected = {}, {}, {}, []
         return drained

@@ -22,7 +22,7 @@ from schemas.topics import GENERATION, MILESTONES, PROGRESS, REJECTED
 from streams.progress.facts import cell_of, decode_facts
 from streams.progress.milestones import of_user
 from streams.progress.user import User
-from streams.state import Counts, Drained, Guard, Pairs, Records
+from streams.state import Counts, Drained, Guard, Pairs, Records, Target
 
 OLDEST = GENERATION << GENERATION_SHIFT
 """Rows with a lower version are of an earlier generation."""
@@ -124,7 +124,7 @@ class Progress:
             coolest = next(iter(self._warm))
             del self._warm[coolest]
             self.users[coolest] = User(self.users[coolest].history)
-        written = {PROGRESS.name: rows, MILESTONES.name: milestones, REJECTED.name: self._rejected}
+        written: dict[Target, Pairs] = {PROGRESS.name: rows, MILESTONES.name: milestones, REJECTED.name: self._rejected}
         drained = Drained(list(self._state.items()), written)
         self._state, self._dirty, self._rejected = {}, {}, []
         return drained

@@ -80,12 +80,13 @@ class Flusher:
         began = asyncio.get_running_loop().time()
         flush = self.partition.drain()
         faultpoints.reach("flush.drained")
-        told = {topic: [HISTORY] for topic in flush.records if topic != self._changelog} if flush.is_history else {}
+        told = {to: [HISTORY] for to in flush.records if to != self._changelog} if flush.is_history else {}
         last = await self.producer.commit(self.partition.number, flush.records, told)
         self.partition.changelog_offset = last[self._changelog]
         self.partition.committed |= flush.positions
         self._meters.observe("daybook_transaction_seconds", value=asyncio.get_running_loop().time() - began)
-        for topic, pairs in flush.records.items():
+        for target, pairs in flush.records.items():
+            topic = target if isinstance(target, str) else target[0]
             self._meters.add("daybook_rows_written_total", topic, by=len(pairs))
         for acknowledge in flush.acks:
             acknowledge()

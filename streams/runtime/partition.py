@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from schemas.positions import Position, beyond, decode_position, encode_position, is_position, version_of
 from streams.runtime.limit import Limit, Tally, tallied
-from streams.state import Counts, Guarded, Pairs, PartitionState, Records
+from streams.state import Counts, Guarded, Pairs, PartitionState, Records, Target
 
 
 class BrokenFold(Exception):
@@ -20,7 +20,7 @@ class Flush(NamedTuple):
     """What one transaction writes, and whom to tell when it is committed."""
 
     number: int
-    records: dict[str, Pairs]
+    records: Mapping[Target, Pairs]
     positions: dict[str, Position]
     acks: Sequence[Callable[[], object]]
     is_history: bool = False

@@ -20,7 +20,7 @@ from aiokafka.producer.sender import EndTxnHandler, Sender
 
 from schemas import faultpoints
 from streams.runtime.batches import FilledBatch, build_batches
-from streams.state import Headers, Pairs
+from streams.state import Headers, Pairs, Target
 
 
 class UnknownOutcome(KafkaError):  # type: ignore[misc]
@@ -91,26 +91,31 @@ class FencedProducer:
             await self._producer.partitions_for(topic)
 
     async def commit(
-        self, partition: int, records: Mapping[str, Pairs], headers: Mapping[str, Headers] = MappingProxyType({})
-    ) -> dict[str, int]:
-        """Write all records in one transaction, each with its topic's headers; return the last offset per topic.
+        self, partition: int, records: Mapping[Target, Pairs], headers: Mapping[Target, Headers] = MappingProxyType({})
+    ) -> dict[Target, int]:
+        """Write all records in one transaction, each with its topic's headers; return the last offset per target.
+
+        A target without a partition is that topic's `partition`.
 
         Raises whatever went wrong; after that neither this producer nor the memory it wrote from may be used again.
         """
         now_ms = int(time.time() * 1000)
         built = {
-            topic: build_batches(pairs, now_ms, compression=self._compression, headers=headers.get(topic, ()))
-            for topic, pairs in records.items()
+            target: build_batches(pairs, now_ms, compression=self._compression, headers=headers.get(target, ()))
+            for target, pairs in records.items()
             if pairs
         }
         async with asyncio.timeout(self._timeout):
             await self._producer.begin_transaction()
-            sent = {topic: await self._send(topic, partition, batches) for topic, batches in built.items()}
-            last: dict[str, int] = {}
-            for topic, futures in sent.items():
+            sent = {
+                target: await self._send(*((target, partition) if isinstance(target, str) else target), batches)
+                for target, batches in built.items()
+            }
+            last: dict[Target, int] = {}
+            for target, futures in sent.items():
                 # Every delivery is checked before the commit: aiokafka commits also when a batch of it has failed.
                 for future, count in futures:
-                    last[topic] = (await future).offset + count - 1
+                    last[target] = (await future).offset + count - 1
             faultpoints.reach("flush.sent")
             await self._producer.commit_transaction()
         faultpoints.reach("flush.committed")

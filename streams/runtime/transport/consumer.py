@@ -107,10 +107,16 @@ class ChunkConsumer(driver.Consumer):
                 self._committed_offset.pop(tp, None)
 
     async def seek_to_committed(self) -> Any:
-        """Seek sources to their watermarks and ordinary topics to the group's offsets; leave changelogs alone."""
+        """Seek sources to their watermarks and ordinary topics to the group's offsets; leave changelogs alone.
+
+        The group is told the watermarks at once: a worker killed between its transaction and the group's commit
+        would otherwise seem behind until the next event comes.
+        """
         assigned = self.assignment()
         positions = {tp: offset for tp, offset in self.app.tables.watermarks().items() if tp in assigned}
         await self._thread.seek_to_positions(positions)
+        if folded := {tp: offset for tp, offset in positions.items() if offset}:
+            await self._thread.commit(folded)
         changelogs = self.app.tables.changelog_topics
         plain = {tp for tp in assigned if tp not in positions and tp.topic not in changelogs}
         found = await self._thread.seek_plain_to_committed(plain) if plain else {}

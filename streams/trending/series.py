@@ -1,0 +1,134 @@
+"""The counts of one item in one region over time, and its weighted sums, moving with counts and minutes. Pure."""
+
+from __future__ import annotations
+
+from schemas.trending import Count, Entry
+from streams.trending.scoring import MINUTES, Params, Parts, baseline, landmark, score, weeks_known, weight
+from streams.trending.viewers import Viewers, distinct
+
+BUCKETS = tuple(window // 8 for window in MINUTES)
+"""Minutes of one sketch, by window: nine sketches cover any window."""
+
+
+class Sums:
+    """Of one window: weighted views, weighted reactions, views, reactions; relative to a landmark."""
+
+    __slots__ = ("landmark", "plain", "reacted", "seen", "viewers")
+
+    def __init__(self, at: int) -> None:
+        self.landmark = at
+        self.seen = self.reacted = self.viewers = self.plain = 0
+
+
+class Series:
+    """One item in one region."""
+
+    __slots__ = ("hours", "minutes", "sketches", "sums")
+
+    def __init__(self) -> None:
+        self.minutes: dict[int, list[int]] = {}
+        """Minute → users first seen in the hour, the day, the week; weighted reactions."""
+        self.hours: dict[int, list[int]] = {}
+        """The same without reactions, by hour since 1970, also of forgotten minutes: what baselines rest on."""
+        self.sums: list[Sums | None] = [None, None, None]
+        self.sketches: dict[tuple[int, int], Viewers] = {}
+        """(window, bucket) → who was seen."""
+
+    def add(self, minute: int, by: tuple[int, int, int, int], params: Params, now: int) -> None:
+        """Change the counts of a minute."""
+        counts = self.minutes.get(minute)
+        if counts is None:
+            counts = self.minutes[minute] = [0, 0, 0, 0]
+        hour = self.hours.get(minute // 60)
+        if hour is None:
+            hour = self.hours[minute // 60] = [0, 0, 0]
+        for n in range(4):
+            counts[n] += by[n]
+        for n in range(3):
+            hour[n] += by[n]
+        for n, sums in enumerate(self.sums):
+            if sums is not None and minute > now - MINUTES[n]:
+                _change(sums, n, minute, by[n], by[3], params)
+
+    def expire(self, window: int, minute: int, params: Params) -> None:
+        """Take a minute out of a window (by number) that it has left."""
+        sums, counts = self.sums[window], self.minutes.get(minute)
+        if sums is not None and counts is not None:
+            _change(sums, window, minute, -counts[window], -counts[3], params)
+
+    def summed(self, window: int, params: Params, now: int) -> Sums:
+        """The sums of a window (by number) that ends with this minute; made anew at a new landmark."""
+        at, sums = landmark(MINUTES[window], now), self.sums[window]
+        if sums is None or sums.landmark != at:
+            sums = self.sums[window] = Sums(at)
+            for minute, counts in self.minutes.items():
+                if minute > now - MINUTES[window]:
+                    _change(sums, window, minute, counts[window], counts[3], params)
+        return sums
+
+    def parts(self, window: int, params: Params, now: int, first: int) -> Parts | None:
+        """The parts of its score; `first`: the stream's first minute."""
+        sums = self.summed(window, params, now)
+        if sums.viewers < params.least_viewers:
+            return None
+        weeks = weeks_known(params, first, now)
+        hourly = {hour: counts[window] for hour, counts in self.hours.items()} if weeks else {}
+        base = baseline(hourly, MINUTES[window], params, now, weeks)
+        return score(params, MINUTES[window], now, sums.seen, sums.reacted, base, sums.viewers)
+
+    def unique(self, window: int, now: int) -> int:
+        """Distinct viewers in the window, by the sketches that overlap it."""
+        size = BUCKETS[window]
+        first, last = (now - MINUTES[window] + 1) // size, now // size
+        found = (self.sketches.get((window, at)) for at in range(first, last + 1))
+        return distinct(each for each in found if each is not None)
+
+    def join(self, minute: int, viewers: bytes) -> None:
+        """Add viewers of a minute to the sketches."""
+        for window, size in enumerate(BUCKETS):
+            at = (window, minute // size)
+            sketch = self.sketches.get(at)
+            if sketch is None:
+                sketch = self.sketches[at] = Viewers()
+            sketch.join(viewers)
+
+    def forget_sketches(self, first_minute: int) -> None:
+        """Drop those that end before this minute."""
+        for window, at in [key for key in self.sketches if (key[1] + 1) * BUCKETS[key[0]] <= first_minute]:
+            del self.sketches[window, at]
+
+
+def entry(name: str, sums: Sums, parts: Parts, unique: int, creator: str | None, left_out: int) -> Entry:
+    """A place on a list, in units of one view now."""
+    unit = parts.unit
+    undecayed = sums.viewers + sums.plain * parts.reactions / sums.reacted if sums.reacted else sums.viewers
+    return Entry(
+        id=name,
+        score=parts.score,
+        observed=round(parts.observed / unit, 3),
+        expected=round(parts.expected / unit, 3),
+        views=sums.viewers,
+        unique_viewers=unique,
+        reactions=round(parts.reactions / unit, 3),
+        decay=round(parts.observed / unit / undecayed, 4) if undecayed else 0.0,
+        creator=creator,
+        left_out=left_out,
+    )
+
+
+def _change(sums: Sums, window: int, minute: int, views: int, reactions: int, params: Params) -> None:
+    if not views and not reactions:
+        return
+    unit = weight(MINUTES[window], params.half_lives_per_window, minute - sums.landmark)
+    sums.seen += unit * views
+    sums.reacted += unit * reactions
+    sums.viewers += views
+    sums.plain += reactions
+
+
+def difference(count: Count, old: Count | None) -> tuple[int, int, int, int]:
+    """What a count adds to the one before it."""
+    a, b, c = count.seen
+    if old is None:
+        return a, b, c, count.reactions
+    return a - old.seen[0], b - old.seen[1], c - old.seen[2], count.reactions - old.reactions

@@ -1,0 +1,83 @@
+"""Distinct viewers by sketch (Apache DataSketches, HyperLogLog with 4,096 registers), small enough to send.
+
+Up to 128 viewers travel as 64-bit hashes, more as a sketch; both only ever join, so a count that is sent again changes
+nothing. The relative standard error of 4,096 registers is 1.04/√4096 = 1.6 % (Flajolet et al. 2007).
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from typing import Any
+
+import datasketches
+
+LG_REGISTERS = 12
+MOST_HASHES = 128
+_HASHES, _SKETCH = b"\0", b"\1"
+_TYPE = datasketches.tgt_hll_type.HLL_4
+
+
+def hash_of(user: str) -> bytes:
+    """64 bits of a user's name, the same on every machine."""
+    return blake2b(user.encode(), digest_size=8).digest()
+
+
+def packed(hashes: Sequence[bytes]) -> bytes:
+    """These viewers, to be joined by `join`.
+
+    >>> packed([]), len(packed([hash_of("u")])), len(packed([hash_of(str(n)) for n in range(9_999)])) < 3_000
+    (b'', 9, True)
+    """
+    if not hashes:
+        return b""
+    if len(hashes) <= MOST_HASHES:
+        return _HASHES + b"".join(hashes)
+    sketch = new()
+    for each in array("q", b"".join(hashes)):
+        sketch.update(each)
+    return bytes(_SKETCH + sketch.serialize_compact())
+
+
+def new() -> Any:
+    """An empty sketch."""
+    return datasketches.hll_sketch(LG_REGISTERS, _TYPE)
+
+
+class Viewers:
+    """The distinct viewers of something; it forgets nobody."""
+
+    __slots__ = ("_union",)
+
+    def __init__(self) -> None:
+        self._union: Any = None
+
+    def join(self, some: bytes) -> None:
+        """Add what `packed` made."""
+        if not some:
+            return
+        if self._union is None:
+            self._union = new()
+        if some[:1] == _HASHES:
+            update = self._union.update
+            for each in array("q", some[1:]):
+                update(each)
+        else:
+            union = datasketches.hll_union(LG_REGISTERS)
+            union.update(self._union)
+            union.update(datasketches.hll_sketch.deserialize(some[1:]))
+            self._union = union.get_result(_TYPE)
+
+
+def distinct(several: Iterable[Viewers]) -> int:
+    """How many different viewers there are in all of them, about."""
+    sketches = [each._union for each in several if each._union is not None]
+    if not sketches:
+        return 0
+    if len(sketches) == 1:
+        return int(sketches[0].get_estimate() + 0.5)
+    union = datasketches.hll_union(LG_REGISTERS)
+    for sketch in sketches:
+        union.update(sketch)
+    return int(union.get_estimate() + 0.5)
