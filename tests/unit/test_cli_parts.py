@@ -47,7 +47,7 @@ def test_the_version_goes_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
         ["wait", "--timeout", "soon"],
         ["worker"],
         ["worker", "--role", "cook"],
-        ["replay", "youtube"],
+        ["replay", "vimeo"],
         ["generate", "--users", "0", "--days", "1", "--seed", "1"],
     ],
 )
