@@ -18,12 +18,13 @@ from command_line import daybook
 from producers.audience import Faults, events
 from producers.publish import publish
 
+pytestmark = pytest.mark.slow
 HOUR_MS = 3_600_000
 VIEWS = 6_000
 
 
 def ran(*words: object, data: Path) -> str:
-    done = daybook(*words, "--data", data, timeout_s=120)
+    done = daybook(*words, "--data", data, timeout_s=120, env={"DAYBOOK_SUPERVISE": "false"})
     assert done.returncode == 0, f"{words}: {done.stdout}\n{done.stderr}"
     return done.stdout
 
