@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench-daily clean
+.PHONY: help setup demo test check bench-daily bench bench-quick clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -39,6 +39,12 @@ check: $(READY)  ## ruff, mypy, import rules
 
 bench-daily: setup  ## one core, 1,000,000 meals: events a second of the daily stream
 	@$(BIN)/python -m bench.daily
+
+bench: setup  ## the same job by Daybook and its peers, in turns: a table, bench/results/
+	@$(BIN)/python -m bench.peers
+
+bench-quick: setup  ## five of them, once
+	@$(BIN)/python -m bench.peers --quick
 
 clean:  ## remove .venv and caches; data folders stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info streams/daily/native.c streams/daily/native.*.so
