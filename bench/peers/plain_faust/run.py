@@ -5,7 +5,7 @@ import sys
 import faust
 
 kafka, source, output, group, state = sys.argv[1:6]
-sys.argv = [sys.argv[0], "worker", "--loglevel", "warning", "--without-web"]
+sys.argv = [sys.argv[0], "worker", "--loglevel", "warn", "--without-web"]
 app = faust.App(
     group,
     broker=f"kafka://{kafka}",
