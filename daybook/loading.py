@@ -1,4 +1,4 @@
-"""The loader as this installation runs it: brings users' old entities back from ClickHouse (docs/adr/0020)."""
+"""The loader as this installation runs it: brings users' old entities back from ClickHouse (docs/adr/0017)."""
 
 from __future__ import annotations
 

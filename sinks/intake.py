@@ -158,7 +158,7 @@ def _ledger(into: Taken, topic: str, partition: int, records: Iterable[Record]) 
         try:
             into.batch.entities.append(EntityRow(*split_key(key), unpack_winner(value)))
         except Exception as why:  # struct.error, KeyError, ValueError...: not written by a worker of this version
-            # Owners evict what ClickHouse holds (docs/adr/0020): a winner set aside would be lost.
+            # Owners evict what ClickHouse holds (docs/adr/0017): a winner set aside would be lost.
             reason = f"{type(why).__name__}: {why}"
             raise Stop(f"{topic}/{partition} holds a winner that this version cannot read: {key!r}: {reason}") from why
 

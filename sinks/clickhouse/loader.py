@@ -2,7 +2,7 @@
 
 It reads questions from the topic `loads`, answers on `loaded`, and commits a question when its answer is there, so a
 question may be answered twice; the owner takes one answer only. A question waits until ClickHouse holds the flush that
-asked it (DESIGN §8 rule 8). Why all this: docs/adr/0020.
+asked it (DESIGN §8 rule 8). Why all this: docs/adr/0017.
 """
 
 from __future__ import annotations

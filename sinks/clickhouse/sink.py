@@ -97,7 +97,7 @@ class ClickHouseSink:
         except (*ERRORS, *UNFIT) as why:
             error = judge(why, self._where)
             if table == "entities" and isinstance(error, Refused):
-                # Owners evict what ClickHouse holds (docs/adr/0020): a winner set aside would be lost.
+                # Owners evict what ClickHouse holds (docs/adr/0017): a winner set aside would be lost.
                 raise Stop(f"{error}: a winner cannot be stored, and must not be passed over") from why
             raise error from why
 

@@ -33,7 +33,7 @@ def build(
     """The Faust app of the daily stream.
 
     `kafka`: host:port. `partitions`: of every user-keyed topic. `worker_name`: stable name, for static membership.
-    `hot_days`: entities of days before so many may be evicted (docs/adr/0020) of users who are quiet for
+    `hot_days`: entities of days before so many may be evicted (docs/adr/0017) of users who are quiet for
     `quiet_s` seconds; 0: none ever is.
     `cold`: a folder for users whom no event touches (cold.py), emptied now; None: all are in memory.
     `settings`: Faust's or the runtime's own (streams/runtime/tuning.py).

@@ -1,4 +1,4 @@
-"""Old days: what leaves a ledger, which events wait for what left, and how it comes back. Why: docs/adr/0020.
+"""Old days: what leaves a ledger, which events wait for what left, and how it comes back. Why: docs/adr/0017.
 
 A user is whole (all of its entities are in memory) or has a floor (floor.py). `sift` lets pass what can be decided,
 `hold` keeps the rest, `drain` asks for it and makes room, `hear` takes the answer.
