@@ -18,12 +18,13 @@ from schemas.rows import DailyRow, GoalDay, PlannedDay
 from schemas.tables import DAILY_COLUMNS
 from sinks.clickhouse.entities import StoredEntity, packed
 from streams.daily.cells import MEASURED, SHIFTS, WORKOUT, platform_of, winner_day
-from streams.daily.core import Ledger, User, judge
+from streams.daily.core import Ledger, judge
 from streams.daily.days import Profile
 from streams.daily.metrics import METRICS
 from streams.daily.overlap import TOTAL_S
 from streams.daily.rows import row
 from streams.daily.sources import Sources
+from streams.daily.users import User
 from streams.state import Records
 
 _ACTIVITY = ("steps", "active_s", "calories_cal", "distance_mm")

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from daybook import audit, exporter, generations, loading, sinking, workers
 from daybook.errors import Problem
@@ -74,13 +74,20 @@ def stream(settings: Settings, role: str = "streams") -> ChunkApp:
         partitions=partitions,
         generation=generation,
         worker_name=settings.name_of(role),
-        **({"hot_days": settings.hot_days} if role == "streams" else {}),
+        **(_old_days(settings) if role == "streams" else {}),
+        standbys=settings.standbys,
         rejects_share=settings.rejects_share,
         rejects_run=settings.rejects_run,
         stuck_after_s=settings.stuck_after_s,
         **({"by_event_time": settings.trending_clock == "event"} if role == "trending" else {}),
     )
     return app
+
+
+def _old_days(settings: Settings) -> dict[str, Any]:
+    """How much of its state the daily stream keeps, and where."""
+    cold = settings.data / "state" / settings.name_of("streams") if settings.state == "rocksdb" else None
+    return {"hot_days": settings.hot_days, "quiet_s": settings.quiet_s, "cold": cold}
 
 
 def _stream(settings: Settings, role: str, ready: Callable[[str], None]) -> NoReturn:

@@ -50,6 +50,16 @@ class Settings(BaseSettings):
     hot_days: int = Field(
         35, ge=0, description="Days whose entities a streams worker keeps; older ones are loaded when needed. 0: all."
     )
+    quiet_s: int = Field(
+        3_600,
+        ge=0,
+        description="Seconds that a user must be quiet before old entities leave; loaded ones stay as long.",
+    )
+    state: Literal["memory", "rocksdb"] = Field(
+        "memory",
+        description="Where a streams worker keeps users whom no event touches: rocksdb is below the data folder.",
+    )
+    standbys: int = Field(0, ge=0, description="How many other streams workers follow each partition, to take it over.")
     loads_per_s: int = Field(20_000, ge=1, description="Most old entities that one loader brings back a second.")
     metrics_port: int = Field(
         0,

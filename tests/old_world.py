@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
-from events import RECEIVED_MS, encode
+from events import RECEIVED_MS, encode, events
+from hypothesis import strategies as st
 
 from schemas.codec import reader
 from schemas.families import FAMILY_OF
@@ -20,6 +22,7 @@ from schemas.loads import encode as pack
 from schemas.rows import DailyRow, decode_daily
 from schemas.topics import DAILY, DAILY_INPUTS, LEDGER, LOADED, LOADS
 from streams.daily.core import Ledger
+from streams.daily.users import Users
 from streams.runtime.partition import OwnedPartition
 from streams.state import Records
 
@@ -31,8 +34,9 @@ FLOOR_2026_03_15 = RECEIVED_MS // MS_PER_DAY - 20_527
 class World:
     """What is written stays; what is not committed is gone at a crash."""
 
-    def __init__(self, hot_days: int = FLOOR_2026_03_15) -> None:
-        self.hot_days = hot_days
+    def __init__(self, users: Callable[[], Users] = Users) -> None:
+        self.users = users
+        self.quiet_ms = 0
         self.topics: dict[str, list[tuple[int, bytes | None, bytes]]] = {name: [] for name in TOPICS}
         self.changelog: list[tuple[bytes, bytes | None]] = []
         self.flushes: list[tuple[int, list[tuple[bytes, bytes | None]]]] = []
@@ -42,16 +46,14 @@ class World:
         self.clickhouse: dict[bytes, bytes] = {}
         self.held = 0
         """Flushes that ClickHouse holds."""
-        self.crashes = 0
         self._start()
 
     def _start(self) -> None:
-        self.ledger = Ledger(0, self.hot_days, sweep_days=1, keep_ms=MS_PER_DAY)
+        self.ledger = Ledger(0, FLOOR_2026_03_15, self.users(), sweep_days=1, quiet_ms=self.quiet_ms)
         self.partition = OwnedPartition(0, LEDGER.name, 1, self.ledger)
 
     def crash(self) -> None:
         """Everything that was not committed is gone; the next owner reads the changelog."""
-        self.crashes += 1
         self._start()
         # Compacted, as far as it may be: the last record of each key, in the order of the last.
         last = {key: at for at, (key, _) in enumerate(self.changelog)}
@@ -177,3 +179,75 @@ def batch_rows(history: list[dict[str, Any]]) -> dict[tuple[str, str], DailyRow]
         row.version = 0
         rows[row.user_id, row.date] = row
     return {key: row for key, row in rows.items() if not row.is_null}
+
+
+steps = st.one_of(
+    st.tuples(st.just("send"), events),
+    st.tuples(st.just("fold"), st.sampled_from(TOPICS)),
+    st.tuples(st.just("fold all"), st.none()),
+    st.tuples(st.just("commit"), st.none()),
+    st.tuples(st.just("crash"), st.none()),
+    st.tuples(st.just("store"), st.integers(1, 3)),
+    st.tuples(st.just("store all"), st.none()),
+    st.tuples(st.just("mark"), st.integers(0, 20)),
+    st.tuples(st.just("evict"), st.integers(0, 20)),
+    st.tuples(st.just("evict"), st.integers(0, 20)),
+    st.tuples(st.just("answer"), st.integers(0, 5)),
+    st.tuples(st.just("load"), st.none()),
+    st.tuples(st.just("half an answer"), st.integers(0, 5)),
+    st.tuples(st.just("keep an answer"), st.integers(0, 5)),
+    st.tuples(st.just("late answers"), st.none()),
+)
+
+
+def run(world: World, history: list[dict[str, Any]], script: list[tuple[str, Any]]) -> list[dict[str, Any]]:
+    """Do the script; returns all events that were sent."""
+    sent = list(history)
+    kept: list[tuple[str, Any]] = []
+    for event in history:
+        world.send(event)
+    for what, given_ in script:
+        match what:
+            case "send":
+                world.send(given_)
+                sent.append(given_)
+            case "fold":
+                world.fold(given_, 3)
+            case "fold all":
+                for topic in TOPICS:
+                    world.fold(topic)
+            case "commit":
+                world.commit()
+            case "crash":
+                world.crash()
+            case "store":
+                world.store(given_)
+            case "store all":
+                world.store()
+            case "mark":
+                world.mark(given_)
+            case "evict":  # everything happens as it does when nobody hurries
+                for topic in TOPICS:
+                    world.fold(topic)
+                world.commit()
+                world.store()
+                world.mark(given_)
+                world.fold("loaded")
+                world.commit()
+            case "load":
+                world.store()
+                for which in range(len(world.asks)):
+                    world.answer(which)
+                world.fold("loaded")
+            case "late answers":
+                for subject, parts in kept:
+                    world.say(subject, parts)
+            case _ if world.asks:
+                which = given_ % len(world.asks)
+                parts = world.read(which)
+                if what == "keep an answer":
+                    kept.append((world.asks[which][0], parts))
+                else:
+                    world.say(world.asks[which][0], parts[:-1] if what == "half an answer" else parts)
+        world.check_conservation()
+    return sent

@@ -24,14 +24,15 @@ from schemas.receipt import judged_by
 from schemas.refusal import WRONG_KEY, filed
 from schemas.rows import daily_key, encode_row, rejected_key
 from schemas.topics import DAILY, HINTS, LOADED, LOADS, REJECTED
-from streams.daily.cells import SHIFTS, Cell, amount_of, cells_of, platform_of, winner_day
+from streams.daily.cells import Cell, amount_of, platform_of, winner_day
 from streams.daily.contribution import FOLDS
-from streams.daily.days import Profiles, day_of
+from streams.daily.days import day_of
 from streams.daily.hints import take_hints
 from streams.daily.old import OldDays
 from streams.daily.reading import native_reader
 from streams.daily.rows import row
-from streams.daily.valid import EMPTY, REGISTERS, Book, book_of
+from streams.daily.users import User, Users
+from streams.daily.valid import REGISTERS
 from streams.state import Counts, Drained, Guard, Pairs, Records, Target
 
 Decided = tuple[str, bytes, bytes, int, str, int, int | None, str | None]
@@ -90,65 +91,15 @@ def _judge(records: Records, times: Sequence[int], which: Sequence[int]) -> tupl
     return decided, refused
 
 
-class User:
-    """One user's part of the ledger. `cells` is None until somebody asks: restored users cost no sums."""
-
-    __slots__ = ("book", "cells", "entities", "profiles")
-
-    def __init__(self) -> None:
-        self.entities: dict[bytes, bytes] = {}
-        self.cells: dict[int, Cell] | None = {}
-        self.book: Book = EMPTY
-        self.profiles: Profiles = ()
-        """Those of the book; the fold asks for them at every event."""
-
-    def warm(self) -> dict[int, Cell]:
-        """The cells, made from the winners if need be."""
-        if self.cells is None:
-            self._read_book()
-            self.cells = cells_of(self.entities, self.profiles)
-        return self.cells
-
-    def read_profiles(self) -> Profiles:
-        """The profiles among the winners, latest first."""
-        return book_of(self.entities).profiles
-
-    def _read_book(self) -> None:
-        self.book = book_of(self.entities)
-        self.profiles = self.book.profiles
-
-    def judge_again(self) -> set[int]:
-        """Apply changed goals, plans or profiles. Returns the days that are judged differently, or that gained or lost
-        an entity; all others stay as they are."""
-        before = self.book
-        self._read_book()
-        changed = self._rezone(before.profiles) if before.profiles != self.profiles else set()
-        for day, cell in self.warm().items():
-            if self.book.on(day).differs(before.on(day), several=len(cell.platforms) > 1):
-                changed.add(day)
-        return changed
-
-    def _rezone(self, before: Profiles) -> set[int]:
-        moved: set[int] = set()
-        for winner in map(unpack_winner, self.entities.values()):
-            if winner.kind.code in SHIFTS:
-                old, new = winner_day(winner, before), winner_day(winner, self.profiles)
-                if old != new:
-                    moved |= {old, new}
-        if moved:
-            self.cells = cells_of(self.entities, self.profiles)
-        return moved
-
-
 class Ledger:
     """The state of one partition (streams.state.PartitionState)."""
 
     uncounted = frozenset({LOADED.name})
 
-    def __init__(self, partition: int = 0, hot_days: int = 0, **pace: int) -> None:
+    def __init__(self, partition: int = 0, hot_days: int = 0, users: Users | None = None, **pace: int) -> None:
         """`hot_days`: entities of days before so many may be evicted; 0: none ever is. `pace`: see `OldDays`."""
         self.partition = partition
-        self.users: dict[str, User] = {}
+        self.users = Users() if users is None else users
         self.old = OldDays(self, hot_days, **pace)
         self._state: dict[bytes, bytes | None] = {}
         self._dirty: dict[tuple[str, int], None] = {}
@@ -171,16 +122,11 @@ class Ledger:
 
     def put(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
         """Set winners without writing them to the changelog; None takes one away."""
-        for key, value in zip(keys, values, strict=True):
-            subject = key[: key.index(b"\0")].decode()
-            user = self.users.get(subject)
-            if user is None:
-                user = self.users[subject] = User()
-            if value is None:
-                user.entities.pop(key, None)
-            else:
-                user.entities[key] = value
-            user.cells = None
+        self.users.put(keys, values)
+
+    def close(self) -> None:
+        """The partition leaves."""
+        self.users.close()
 
     def fold(self, records: Records) -> Counts:
         """Fold records of one source topic. Raising leaves the ledger as it was."""
@@ -253,7 +199,7 @@ class Ledger:
 
     def user(self, subject: str) -> User:
         """The user, made anew where it is unknown."""
-        return self.users.setdefault(subject, User())
+        return self.users.of(subject)
 
     def emit_again(self, subject: str, day: int) -> None:
         """Make the day's row again at the next drain, whatever it is; also where the user or the day is unknown."""
@@ -276,6 +222,7 @@ class Ledger:
             out = row(subject, day, user.warm().get(day), user.entities, version, user.book)
             rows.append((daily_key(out), encode_row(out)))
         asked = self.old.drain(self._state, version)
+        self.users.settle(self._state, self.old.whole)
         topics: dict[Target, Pairs] = {DAILY.name: rows, REJECTED.name: self._rejected, LOADS.name: asked}
         drained = Drained(list(self._state.items()), topics, self.old.settle())
         self._state, self._dirty, self._touched, self._rejected = {}, {}, {}, []

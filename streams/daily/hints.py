@@ -24,7 +24,8 @@ from streams.daily.valid import REGISTERS
 from streams.state import Counts, Pairs, Records
 
 if TYPE_CHECKING:
-    from streams.daily.core import Ledger, User
+    from streams.daily.core import Ledger
+    from streams.daily.users import User
 
 _TOPICS = {topic.name for topic in DAILY_SOURCES}
 

@@ -7,7 +7,7 @@ A user is whole (all of its entities are in memory) or has a floor (floor.py). `
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,13 +24,14 @@ from streams.daily.valid import REGISTERS, first_day
 from streams.state import Counts, Pairs, Records
 
 if TYPE_CHECKING:
-    from streams.daily.core import Decided, Ledger, User
+    from streams.daily.core import Decided, Ledger
+    from streams.daily.users import User
 
 _FAMILIES = {letter.encode(): family for family, letter in FAMILY_LETTERS.items()}
 SWEEP_DAYS = 7
 """How often all users are looked at: entities stay up to this long beyond the hot window."""
-KEEP_MS = 3_600_000
-"""How long loaded entities stay, by the partition's clock."""
+QUIET_MS = 3_600_000
+"""How long a user must be quiet before anything leaves, by the partition's clock. Loaded entities stay as long."""
 ASK_AGAIN_MS = 60_000
 """When a question without a fitting answer is asked again, by the partition's clock."""
 LOOKED_AT = 1_000
@@ -42,9 +43,11 @@ BITE = 5_000
 class OldDays:
     """The old days of one partition's users."""
 
-    def __init__(self, ledger: Ledger, hot_days: int, *, sweep_days: int = SWEEP_DAYS, keep_ms: int = KEEP_MS) -> None:
+    def __init__(
+        self, ledger: Ledger, hot_days: int, *, sweep_days: int = SWEEP_DAYS, quiet_ms: int = QUIET_MS
+    ) -> None:
         self._ledger = ledger
-        self._hot_days, self._sweep_days, self._keep_ms = hot_days, sweep_days, keep_ms
+        self._hot_days, self._sweep_days, self._quiet_ms = hot_days, sweep_days, quiet_ms
         self.floors: dict[str, Floor] = {}
         self.pending: dict[str, dict[bytes, bytes]] = {}
         """User → entity key → winner among the events that wait."""
@@ -68,16 +71,20 @@ class OldDays:
         """User → attempt → number → part."""
         self._deferred: dict[str, list[Records]] = {}
         """User → hints that are followed once it is whole. A crash forgets them; who hints looks again."""
-        self._whole: dict[str, int] = {}
+        self.whole: dict[str, int] = {}
         """Users with a floor of whom everything is in memory → the clock when it came."""
         self._borrowed: dict[str, set[bytes]] = {}
         """User → keys that are in memory and not in the changelog."""
-        self._changed: dict[bytes, int] = {}
-        """User → version of the last flush that changed an entity, where ClickHouse may not hold it yet."""
+        self._changed: dict[bytes, tuple[int, int]] = {}
+        """User → version of the last flush that changed an entity, and the clock then; the longest quiet first.
+        Not in it: users that are quiet for long enough, and whom ClickHouse holds."""
+        self._since_ms = 0
+        """The clock when the first flush after restoring was drained: who changed before that nobody knows."""
         self._barrier: int | None = None
         """Everything restored was written at this version or before; None until the first drain."""
         self._queue: deque[str] = deque()
-        """Users to be looked at for eviction."""
+        """Users to be looked at for eviction first, and then the rest of the sweep."""
+        self._rest: Iterator[str] | None = None
         self._later: dict[str, None] = {}
         self._swept = 0
         """The day before which this sweep evicts."""
@@ -119,7 +126,7 @@ class OldDays:
         self._fresh = False
         if timestamps and timestamps[-1] > self.clock_ms:
             self.clock_ms = timestamps[-1]
-        floors, whole = self.floors, self._whole
+        floors, whole = self.floors, self.whole
         if not floors:
             return decided, []
         go: list[Decided] = []
@@ -176,7 +183,7 @@ class OldDays:
 
     def defer(self, subject: str, hint: Records) -> bool:
         """Whether this hint must wait for the user's old entities; then it is followed when they are here."""
-        if subject not in self.floors or subject in self._whole:
+        if subject not in self.floors or subject in self.whole:
             return False
         self._deferred.setdefault(subject, []).append(hint)
         self.want(subject)
@@ -207,13 +214,18 @@ class OldDays:
 
     def _mark(self, stored: int) -> None:
         self.stored = stored
-        self._changed = {subject: version for subject, version in self._changed.items() if version > stored}
-        now = self.clock_ms
-        for subject in [subject for subject, (_, at) in self._asked.items() if now - at >= ASK_AGAIN_MS]:
-            del self._asked[subject]
-            self._to_ask[subject] = None
+        now, changed = self.clock_ms, self._changed
+        while changed:
+            subject = next(iter(changed))
+            version, at = changed[subject]
+            if version > stored or now - at < self._quiet_ms:
+                break
+            del changed[subject]
+        for user in [user for user, (_, asked_at) in self._asked.items() if now - asked_at >= ASK_AGAIN_MS]:
+            del self._asked[user]
+            self._to_ask[user] = None
         if self._hot_days:
-            self._later |= dict.fromkeys(s for s, at in self._whole.items() if now - at >= self._keep_ms)
+            self._later |= dict.fromkeys(s for s, at in self.whole.items() if now - at >= self._quiet_ms)
             self._queue.extend(self._later)
             self._later = {}
 
@@ -248,7 +260,7 @@ class OldDays:
         if loads.add_weights(0, borrowed.items()) != floor.sum:  # more than was evicted: every row may have changed
             for day in days:
                 ledger.emit_again(subject, day)
-        self._whole[subject], self._borrowed[subject] = self.clock_ms, set(borrowed)
+        self.whole[subject], self._borrowed[subject] = self.clock_ms, set(borrowed)
         self._asked.pop(subject, None)
         self.loaded += 1
         ledger.join([decided_of(subject, key, found[key]) for key in news])
@@ -271,36 +283,40 @@ class OldDays:
         """Make some room, after the rows are made; returns the questions to ask. `log`: what this flush writes."""
         self._fresh = False
         if self._barrier is None:
-            self._barrier = version - 1
+            self._barrier, self._since_ms = version - 1, self.clock_ms
         if self._hot_days:
             self._note(log, version)
-            if self.stored >= self._barrier:
+            if self.stored >= self._barrier and self.clock_ms - self._since_ms >= self._quiet_ms:
                 self._sweep()
         return self._ask(version)
 
     def _note(self, log: Mapping[bytes, bytes | None], version: int) -> None:
         """Remember whose entities this flush changes."""
-        changed, borrowed = self._changed, self._borrowed
+        changed, borrowed, now = self._changed, self._borrowed, (version, self.clock_ms)
         for key in log:
             if key[0]:
-                changed[key[: key.index(0)]] = version
+                subject = key[: key.index(0)]
+                if changed.get(subject) is not now:
+                    changed.pop(subject, None)
+                    changed[subject] = now
                 if borrowed and (kept := borrowed.get(_subject(key))):
                     kept.discard(key)
 
     def _sweep(self) -> None:
         """Evict entities of days before the hot window, of users whose last change ClickHouse holds."""
         target = self.clock_ms // MS_PER_DAY - self._hot_days
-        if not self._queue and target >= self._swept + self._sweep_days:
+        if self._rest is None and not self._queue and target >= self._swept + self._sweep_days:
             self._swept, self._later = target, {}
-            self._queue.extend(self._ledger.users)
+            self._rest = self._ledger.users.subjects()
         budget = LOOKED_AT
-        for _ in range(min(len(self._queue), LOOKED_AT)):
-            subject = self._queue.popleft()
+        for _ in range(LOOKED_AT):
+            if (subject := self._next()) is None:
+                return
             user = self._ledger.users.get(subject)
             if user is None:
                 continue
             waits = subject in self._asked or subject in self._to_ask
-            if waits or self._changed.get(subject.encode(), 0) > self.stored:
+            if waits or subject.encode() in self._changed:
                 self._later[subject] = None
                 continue
             budget -= len(user.entities)
@@ -308,6 +324,15 @@ class OldDays:
                 self._queue.appendleft(subject)
             if budget < 0:
                 return
+
+    def _next(self) -> str | None:
+        """The next user to look at."""
+        if self._queue:
+            return self._queue.popleft()
+        subject = next(self._rest, None) if self._rest is not None else None
+        if subject is None:
+            self._rest = None
+        return subject
 
     def _evict(self, subject: str, user: User) -> bool:
         """Evict what is old of one user, or a bite of it; whether nothing old is left."""
@@ -319,7 +344,7 @@ class OldDays:
         if not keys:
             return True
         # Of a user that was whole all that is evicted is evicted now; else this comes on top.
-        before = 0 if self._whole.pop(subject, None) is not None else floor.sum
+        before = 0 if self.whole.pop(subject, None) is not None else floor.sum
         total = loads.add_weights(before, [(key, entities[key]) for key in keys])
         for number, one in floor.evict(day, total, [fingerprint(key) for key in keys]):
             ledger.log(loads.floor_key(subject, number), loads.encode_evicted(one))

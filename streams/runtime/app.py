@@ -58,7 +58,7 @@ def _settings(kafka: str, worker_name: str | None, tuning: Tuning, id: str) -> d
         "processing_guarantee": "at_least_once",
         "web_enabled": False,
         "topic_disable_leader": True,
-        "table_standby_replicas": 0,  # a standby of memory that recovery reads again would only cost
+        "table_standby_replicas": tuning.standbys,
         "stream_wait_empty": True,  # on a rebalance: finish and commit what is in flight
         "stream_recovery_delay": 0.0,
         "consumer_auto_offset_reset": "earliest",

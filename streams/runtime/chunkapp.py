@@ -130,7 +130,7 @@ class ChunkApp(faust.App):
     async def admit(self, table: ChunkTable) -> None:
         """Compare every restored position with its topic; end the process with the reason where one does not fit."""
         await self.check_topics(table)
-        owned = table.store.partitions
+        owned = {number: partition for number, partition in table.store.partitions.items() if table.owns(number)}
         sources = [TP(topic, number) for number in owned for topic in table.sources]
         if not sources:
             return

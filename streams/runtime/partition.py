@@ -85,6 +85,10 @@ class OwnedPartition:
         self.positions[topic] = self.committed[topic] = position
         self.flush_number = max(self.flush_number, position.flush)
 
+    def close(self) -> None:
+        """The partition leaves; a state that keeps something outside memory lets go of it."""
+        getattr(self.state, "close", lambda: None)()
+
     # -- folding
 
     def next_offset(self, topic: str) -> int | None:

@@ -31,6 +31,7 @@ class ChunkRecovery(Recovery):
     tp_to_table: Any
 
     _began = 0.0
+    _read = 0
 
     @property
     def _limit(self) -> float:
@@ -45,11 +46,15 @@ class ChunkRecovery(Recovery):
                     if not await self.tables.take(tps):
                         await asyncio.Event().wait()  # until the rebalance under way starts the recovery anew
                     faultpoints.reach("recovery.fenced")
+                    self._read = self.tables.records_read
                 await super()._build_highwaters(consumer, tps, destination, title)
         except Exception as error:
             stop_process(f"cannot take over {sorted(tps)}: {error!r}", error)
 
     async def _build_offsets(self, consumer: Any, tps: set[TP], destination: Any, title: str) -> None:
+        if title == "standby":
+            for tp in tps:
+                self.tp_to_table[tp].store.open(tp.partition).ready = False
         for tp in tps:  # Faust may have kept an offset of an earlier assignment; only memory knows what it holds
             destination[tp] = self.tp_to_table[tp].persisted_offset(tp)
         try:
@@ -82,7 +87,8 @@ class ChunkRecovery(Recovery):
         await super().on_recovery_completed(generation_id)
         if not self.app.rebalancing:
             partitions = sorted(tp.partition for tp in self.active_tps)
-            log.info("ready: partitions %s after %.1f s", partitions, time.monotonic() - self._began)
+            read, took = self.tables.records_read - self._read, time.monotonic() - self._began
+            log.info("ready: partitions %s after %.1f s, %d changelog records read", partitions, took, read)
 
 
 class ChunkTableManager(TableManager):
@@ -115,6 +121,11 @@ class ChunkTableManager(TableManager):
         """The tables that this runtime drives."""
         return [table for table in self.values() if isinstance(table, ChunkTable)]
 
+    @property
+    def records_read(self) -> int:
+        """How many changelog records were restored since the start."""
+        return sum(table.store.records_read for table in self.chunk_tables)
+
     def watermarks(self) -> dict[TP, int]:
         """Return the next offset to fold, per owned source partition of all tables."""
         return {tp: offset for table in self.chunk_tables for tp, offset in table.watermarks().items()}
@@ -130,8 +141,8 @@ class ChunkTableManager(TableManager):
         """Check the restored positions against the source topics; a partition that passes may be folded into."""
         for table in self.chunk_tables:
             await self.app.admit(table)
-            for partition in table.store.partitions.values():
-                partition.ready = True
+            for number, partition in table.store.partitions.items():
+                partition.ready = table.owns(number)
 
     async def release(self) -> None:
         """Commit what is in flight and close the producers."""

@@ -23,6 +23,7 @@ class ChunkStore(Store[Any, Any]):
     def __post_init__(self) -> None:
         self.data: dict[Any, Any] = {}  # what Faust's own tables would use; stays empty
         self.partitions: dict[int, OwnedPartition] = {}
+        self.records_read = 0
         self._next_changelog_offset: dict[TP, int] = {}
 
     def open(self, number: int) -> OwnedPartition:
@@ -62,6 +63,7 @@ class ChunkStore(Store[Any, Any]):
             return  # read before
         partition.restore(chunk.keys, chunk.values, chunk.next_offset - 1)
         self._next_changelog_offset[chunk.tp] = chunk.next_offset
+        self.records_read += len(chunk)
 
     def persisted_offset(self, tp: TP) -> int | None:
         """Return the last changelog offset that memory reflects."""
@@ -77,7 +79,7 @@ class ChunkStore(Store[Any, Any]):
         """Forget the partitions that left; whatever they had not committed goes with them."""
         kept = {tp.partition for tp in assigned if tp.topic == self.table.changelog_topic_name}
         for number in [number for number in self.partitions if number not in kept]:
-            del self.partitions[number]
+            self.partitions.pop(number).close()
         for tp in [tp for tp in self._next_changelog_offset if tp.partition not in kept]:
             del self._next_changelog_offset[tp]
 

@@ -48,6 +48,7 @@ class ChunkTable(faust.Table[Any, Any]):
     ) -> None:
         options["schema"] = ChunkSchema(key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
         options["recovery_buffer_size"] = 2  # chunks; 1 has a special meaning in Faust's recovery
+        options["standby_buffer_size"] = 1
         super().__init__(app, name=name, partitions=partitions, store="chunkmem://", **options)
         self.partition_count = partitions
         self.outputs = tuple(outputs)
@@ -111,6 +112,10 @@ class ChunkTable(faust.Table[Any, Any]):
             transaction_timeout_s=self.tuning.transaction_timeout_s,
             compression=self.tuning.compression,
         )
+
+    def owns(self, number: int) -> bool:
+        """Whether this process may write for the partition; others in the store are followed as a standby."""
+        return number in self._flushers
 
     async def drained(self) -> None:
         """Wait until all that was folded is committed."""

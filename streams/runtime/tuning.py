@@ -38,6 +38,9 @@ class Tuning:
     rebalance_timeout_s: float = 60.0
     """How long a member may take to finish what is in flight when partitions move."""
     request_timeout_s: float = 40.0
+    standbys: int = 0
+    """How many other workers follow each partition's changelog, so that one that takes over reads only the tail. Each
+    costs the memory of the state once more."""
     commit_interval_s: float = 1.0
     """How often the group's offsets follow the watermarks; only tools that show lag read them."""
     check_crcs: bool = True

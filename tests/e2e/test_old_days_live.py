@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import clickhouse_connect
+import command_line
 import psycopg
 import pytest
 from command_line import daybook
@@ -175,7 +176,8 @@ def changes(history: list[bytes], seed: int) -> list[bytes]:
 
 
 @pytest.fixture
-def live(tmp_path: Path) -> Iterator[Live]:
+def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
+    monkeypatch.setitem(command_line.CLEAN, "DAYBOOK_QUIET_S", "1")
     folder = tmp_path / "data"
     try:
         done = daybook("up", "--detach", "--partitions", "4", "--data", folder, timeout_s=120)

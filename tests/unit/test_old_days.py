@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from old_world import TOPICS, World, batch_rows
 
+from schemas.instants import MS_PER_DAY
 from schemas.loads import PENDING, decode_evicted, encode_evicted, floor_key, parts_of, split_floor_key, weight
 from schemas.topics import LOADED
 
@@ -442,4 +443,36 @@ def test_nonsense_from_a_loader_stops_nothing(world: Told) -> None:
     world.topics["loaded"] += [(0, b"u", b"nonsense"), (0, b"\xff", b""), (0, None, b"\x93\xa4part")]
     world.tell(meal(OLD))
     assert world.ledger.old.refused == 3
+    world.check()
+
+
+def test_of_a_user_who_was_heard_of_nothing_leaves_until_it_has_been_quiet(world: Told) -> None:
+    world.quiet_ms = 2 * MS_PER_DAY
+    world.crash()
+    world.tell(meal(OLD))
+    world.evict()
+    world.evict(days_later=1)
+    assert world.in_memory() == {"a"}
+    world.evict(days_later=3)
+    assert world.in_memory() == set()
+    world.tell(meal(OLD, entity="b"))
+    world.load()
+    world.evict(days_later=4)
+    assert world.in_memory() == {"a", "b"}
+    world.evict(days_later=6)
+    assert world.in_memory() == set()
+    world.answered = 1
+    world.check()
+
+
+def test_after_a_start_nothing_leaves_before_the_quiet_time_is_over(world: Told) -> None:
+    world.quiet_ms = 2 * MS_PER_DAY
+    world.crash()
+    world.tell(meal(OLD))
+    world.crash()
+    world.evict(days_later=3)
+    world.evict(days_later=4)
+    assert world.in_memory() == {"a"}
+    world.evict(days_later=6)
+    assert world.in_memory() == set()
     world.check()

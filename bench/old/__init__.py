@@ -1,0 +1,1 @@
+"""Does an import of old days slow the people who are here now?"""
