@@ -137,8 +137,13 @@ def _counts(message: Mapping[str, Any]) -> dict[str, Decimal]:
     return {quantity: count for quantity, count in found.items() if count is not None}
 
 
+_LONGEST_S = 20 * 3600 - 1
+"""What walking and running count of a day adds up. An interval of 20 h or more would be taken for the provider's total of
+the day, beside which its other intervals do not count (docs/metrics.md)."""
+
+
 def _activity(number: int, kind: str, day: _Day, origin: Origin) -> Draft:
-    data: dict[str, Any] = {"duration_s": max(1, (day.last_ms - day.begin_ms) // 1000)}
+    data: dict[str, Any] = {"duration_s": min(max(1, (day.last_ms - day.begin_ms) // 1000), _LONGEST_S)}
     data |= {name: plain(count, 0 if name == "steps" else 3) for name, count in sorted(day.highest.items())}
     key, revision = (origin.serial, day_text(number), kind), day.last_ms // 1000 - _EPOCH_S
     time = origin.time(day.begin_ms)

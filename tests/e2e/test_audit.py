@@ -17,6 +17,8 @@ from producers import generate
 from producers.publish import publish
 from schemas.metrics import SINK_ROLES
 
+pytestmark = pytest.mark.slow  # minutes: workers leave, come and are waited for, several times over
+
 POPULATION = {"users": 12, "days": 20, "seed": 5}
 QUICK = {"DAYBOOK_CANARY_EVERY_S": "1", "DAYBOOK_AUDIT_PAUSE_S": "0.5"}
 

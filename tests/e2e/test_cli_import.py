@@ -98,7 +98,7 @@ def test_an_apple_export_comes_to_its_totals_and_a_corrected_one_wins_whichever_
 ) -> None:
     first, later = SAMPLES / "apple_health.xml", tmp_path / "export.xml"
     text = first.read_text(encoding="utf-8").replace("2026-03-10 09:30:00", "2026-03-11 09:30:00")
-    later.write_text(text.replace('value="655"', 'value="700"'), encoding="utf-8")
+    later.write_text(text.replace('value="980"', 'value="1000"'), encoding="utf-8")
     code, out, _ = command("import", "apple-health", first, "--subject", "u_apple")
     assert code == 1
     assert counts(out) == {
@@ -109,13 +109,13 @@ def test_an_apple_export_comes_to_its_totals_and_a_corrected_one_wins_whichever_
         "workout.completed": 2,
     }
     found = command.days("u_apple")
-    assert found["2026-03-02"]["steps"] == 2422
+    assert found["2026-03-02"]["steps"] == 1057  # the watch's: the phone counted the same quarter of an hour
     assert found["2026-03-02"]["water_ml"] == 723
     assert found["2026-03-02"]["sources"] == ["Bottle", "Food diary", "Phone", "Scale", "Watch"]
     assert found["2026-03-03"]["sleep_minutes"] == 430
     for export in (later, first):
         command("import", "apple-health", export, "--subject", "u_apple")
-    assert command.days("u_apple")["2026-03-02"]["steps"] == 2467
+    assert command.days("u_apple")["2026-03-02"]["steps"] == 1077
     code, differences, told = command("verify")
     assert (code, differences) == (0, ""), told
 

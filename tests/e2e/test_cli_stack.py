@@ -276,7 +276,8 @@ def test_a_frozen_worker_is_shown_as_such(folder: Path) -> None:
 
 
 def test_every_worker_serves_its_metrics_and_the_counts_add_up(folder: Path) -> None:
-    assert daybook("wait", "--timeout", 30, "--data", folder).returncode == 0
+    assert daybook("send", EVENTS, "--data", folder).returncode == 0
+    assert daybook("wait", "--timeout", 60, "--data", folder).returncode == 0
     found = {role: scrape(row[8]) for role, row in rows(folder).items() if role in WORKERS}
     for role, said in found.items():
         names = {m.name for m in metrics.METRICS if role.removeprefix("worker-") in m.roles and m.kind == "gauge"}

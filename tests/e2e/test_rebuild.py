@@ -18,6 +18,8 @@ from producers.publish import publish
 from schemas.tables import DAILY_METRICS
 from schemas.topics import GENERATION, MEALS, REBUILDS_APART, TOPICS
 
+pytestmark = pytest.mark.slow  # minutes: workers leave, come and are waited for, several times over
+
 POPULATION = {"users": 12, "days": 20, "seed": 7}
 EVENTS = list(generate.events(**POPULATION))
 
