@@ -313,7 +313,7 @@ def cluster(streams: int = 3, partitions: int = 8, folder: Path | None = None) -
             made = Cluster(home, stack, servers, proxies)
             for number in range(1, streams + 1):
                 made.add("streams", str(number))
-            for role in ("progress", *STORES):
+            for role in ("progress", *STORES, "loader"):
                 made.add(role, "1")
             threading.Thread(target=made._supervise, daemon=True).start()
             made.wait_ready()
