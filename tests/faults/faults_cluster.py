@@ -193,7 +193,7 @@ class Cluster:
             self.workers.remove(worker)
         return code
 
-    def wait_ready(self, timeout_s: float = 60.0) -> None:
+    def wait_ready(self, timeout_s: float = 240.0) -> None:
         """Until every wanted worker works."""
         deadline = time.monotonic() + timeout_s
         while late := [worker for worker in self.workers if worker.wanted and not worker.ready]:
@@ -227,7 +227,7 @@ class Cluster:
 
     # -- all of it
 
-    def heal(self, timeout_s: float = 120.0) -> None:
+    def heal(self, timeout_s: float = 240.0) -> None:
         """Everything runs again that was ever to run."""
         for proxy in self.proxies.values():
             proxy.delay_s = 0.0

@@ -65,7 +65,7 @@ class Fire:
 
     def judge(self, *, live: bool = False) -> None:
         self.cluster.heal()
-        self.cluster.drain(180)
+        self.cluster.drain(600)
         verdict = judge(self.cluster, self.sent, live=live)
         assert not self.cluster.refusals, self.cluster.refusals
         assert verdict.mismatches == 0, "\n".join(verdict.wrong)
