@@ -26,7 +26,7 @@ from schemas.families import FAMILY_OF
 from schemas.tables import DAILY_COLUMNS
 from schemas.topics import DAILY_SOURCES
 
-COUNTS = ("received", "applied", "duplicate", "superseded", "rejected")
+COUNTS = ("received", "applied", "duplicate", "superseded", "rejected", "pending")
 METRICS = DAILY_COLUMNS[3:]
 
 
