@@ -70,7 +70,7 @@ def rows_of(entities: Iterable[Entity]) -> dict[DayKey, Row]:
         for entity in own:
             if FAMILY_OF[entity.type] != "plans" and not entity.rank[1]:
                 days[_local_day(entity.event, profiles)].append(entity)
-        registers = _registers(entities)
+        registers = _registers(own)
         for day, found in days.items():
             order = next((profile.order for profile in profiles if profile.effective_from <= day), None)
             rows[subject, day_text(day)] = _row(day, found, order, *registers)

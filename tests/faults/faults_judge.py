@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import clickhouse_connect
+import msgspec
 import psycopg
 from confluent_kafka import Consumer, TopicPartition
 from faults_cluster import Cluster
@@ -131,7 +132,7 @@ def _fold(best: dict[bytes, truth.Entity], topic: str, key: bytes | None, value:
 def _compare_day(store: str, day: Any, want: truth.Row, found: Any, verdict: Verdict) -> None:
     if found is None:
         return verdict.add(f"{store}: {day} is missing")
-    held = {c.name: getattr(found, c.field) for c in METRICS}
+    held = {c.name: msgspec.to_builtins(getattr(found, c.field)) for c in METRICS}
     values = {name: (want[name], value) for name, value in held.items() if value != want[name]}
     if values:
         verdict.add(f"{store}: {day} (events, store): {values}")
