@@ -178,12 +178,9 @@ class Cluster:
 
     def remove(self, worker: Worker, timeout_s: float = 45.0) -> int:
         """SIGTERM, and no new life; its exit code."""
-        with self._lock:
-            worker.wanted = False
-            process = worker.process
+        self._ask(worker)
+        process = worker.process
         assert process is not None
-        worker.send(signal.SIGCONT)
-        worker.send(signal.SIGTERM)
         try:
             code = process.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -192,6 +189,13 @@ class Cluster:
         with self._lock:
             self.workers.remove(worker)
         return code
+
+    def _ask(self, worker: Worker) -> None:
+        with self._lock:
+            if worker.wanted:  # once: a second one would kill it on its way out
+                worker.wanted = False
+                worker.send(signal.SIGCONT)
+                worker.send(signal.SIGTERM)
 
     def wait_ready(self, timeout_s: float = 240.0) -> None:
         """Until every wanted worker works."""
@@ -246,11 +250,8 @@ class Cluster:
     def stop_workers(self) -> dict[str, int]:
         """SIGTERM to all; their exit codes."""
         workers = list(self.workers)
-        with self._lock:
-            for worker in workers:
-                worker.wanted = False
-                worker.send(signal.SIGCONT)
-                worker.send(signal.SIGTERM)
+        for worker in workers:
+            self._ask(worker)
         return {str(worker): self.remove(worker) for worker in workers}
 
     def close(self) -> None:
