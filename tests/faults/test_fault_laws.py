@@ -99,6 +99,21 @@ def test_who_comes_and_goes_changes_nothing(fire: Fire, kind: str) -> None:
     fire.under(kind)
 
 
+def test_a_worker_that_is_asked_to_stop_while_the_broker_is_away_stops(fire: Fire) -> None:
+    def strike(scene: Scene, rng: Random) -> Iterator[Act]:
+        worker = scene.worker(rng, scene.cluster.of("streams"))
+        scene.cluster.stack.kill("kafka")
+        try:
+            time.sleep(1)
+            code = scene.cluster.remove(worker)
+        finally:
+            scene.cluster.stack.start("kafka")
+        scene.cluster.add("streams", worker.name)
+        yield Act(f"{worker} stopped while the broker was away", ("streams",), effect=f"exit code {code}")
+
+    fire.under(strike)
+
+
 def test_a_storm_of_rebalances_ends_exact(fire: Fire) -> None:
     """A worker joins or leaves every 3 s, for a minute."""
 
