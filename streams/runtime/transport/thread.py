@@ -43,8 +43,8 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
     async def on_thread_stop(self) -> None:
         """Leave the group and let go of the connections.
 
-        While the broker is away, aiokafka 0.14's fetcher lets the cancellation of its own fetches out. It would end this
-        thread before it has said that it ends, and the process would wait for that for ever.
+        While the broker is away, aiokafka 0.14's fetcher lets the cancellation of its own fetches out. It would end
+        this thread before it has said that it ends, and the process would wait for that for ever.
         """
         try:
             await super().on_thread_stop()
