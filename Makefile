@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench-daily bench bench-quick clean
+.PHONY: help setup demo test nemesis test-faults test-slow check bench-daily bench bench-quick clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,19 @@ demo: setup  ## a month of real Fitbit data through real servers into verified d
 
 test: setup check  ## all tests, on real servers in temporary folders
 	@$(BIN)/python -m pytest -q
+
+SEED ?= 1
+MINUTES ?= 10
+EVENTS ?= 2000000
+
+nemesis: setup  ## faults on everything while events flow, then the verdict: SEED=1 MINUTES=10 EVENTS=2000000
+	@$(BIN)/python tests/faults/faults_run.py --seed $(SEED) --minutes $(MINUTES) --events $(EVENTS) $(if $(KEEP),--keep $(KEEP))
+
+test-faults: nemesis  ## the nemesis, then every fault alone by the law that it must not break (half an hour in all)
+	@$(BIN)/python -m pytest -q -s -m 'slow or not slow' tests/faults tests/integration/test_runtime_exact.py
+
+test-slow: setup  ## the suites that take minutes: audit, rebuild, old days and trending under kill -9
+	@$(BIN)/python -m pytest -q -m slow
 
 check: $(READY)  ## ruff, mypy, import rules
 	@$(BIN)/ruff check --quiet .

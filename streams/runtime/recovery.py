@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 from typing import Any, cast
 
+from aiokafka.errors import IllegalStateError
 from faust.tables.manager import TableManager
 from faust.tables.recovery import RebalanceAgain, Recovery
 from faust.types import TP
@@ -48,6 +49,8 @@ class ChunkRecovery(Recovery):
                     faultpoints.reach("recovery.fenced")
                     self._read = self.tables.records_read
                 await super()._build_highwaters(consumer, tps, destination, title)
+        except IllegalStateError:
+            raise  # the partitions are on the move again, and Faust begins anew with the next assignment
         except Exception as error:
             stop_process(f"cannot take over {sorted(tps)}: {error!r}", error)
 
@@ -60,6 +63,8 @@ class ChunkRecovery(Recovery):
         try:
             async with asyncio.timeout(self._limit):
                 await super()._build_offsets(consumer, tps, destination, title)
+        except IllegalStateError:
+            raise  # the partitions are on the move again, and Faust begins anew with the next assignment
         except Exception as error:
             stop_process(f"cannot ask for the first offsets of {sorted(tps)}: {error!r}", error)
         for tp in tps:
@@ -69,6 +74,8 @@ class ChunkRecovery(Recovery):
         try:
             async with asyncio.timeout(self._limit):
                 await consumer.seek_wait({tp: offsets[tp] + 1 for tp in tps})  # Faust's own reads one record again
+        except IllegalStateError:
+            raise  # the partitions are on the move again, and Faust begins anew with the next assignment
         except Exception as error:
             stop_process(f"cannot seek in the changelogs {sorted(tps)}: {error!r}", error)
 

@@ -178,12 +178,9 @@ class Cluster:
 
     def remove(self, worker: Worker, timeout_s: float = 45.0) -> int:
         """SIGTERM, and no new life; its exit code."""
-        with self._lock:
-            worker.wanted = False
-            process = worker.process
+        self._ask(worker)
+        process = worker.process
         assert process is not None
-        worker.send(signal.SIGCONT)
-        worker.send(signal.SIGTERM)
         try:
             code = process.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -193,7 +190,14 @@ class Cluster:
             self.workers.remove(worker)
         return code
 
-    def wait_ready(self, timeout_s: float = 60.0) -> None:
+    def _ask(self, worker: Worker) -> None:
+        with self._lock:
+            if worker.wanted:  # once: a second one would kill it on its way out
+                worker.wanted = False
+                worker.send(signal.SIGCONT)
+                worker.send(signal.SIGTERM)
+
+    def wait_ready(self, timeout_s: float = 240.0) -> None:
         """Until every wanted worker works."""
         deadline = time.monotonic() + timeout_s
         while late := [worker for worker in self.workers if worker.wanted and not worker.ready]:
@@ -227,7 +231,7 @@ class Cluster:
 
     # -- all of it
 
-    def heal(self, timeout_s: float = 120.0) -> None:
+    def heal(self, timeout_s: float = 240.0) -> None:
         """Everything runs again that was ever to run."""
         for proxy in self.proxies.values():
             proxy.delay_s = 0.0
@@ -246,11 +250,8 @@ class Cluster:
     def stop_workers(self) -> dict[str, int]:
         """SIGTERM to all; their exit codes."""
         workers = list(self.workers)
-        with self._lock:
-            for worker in workers:
-                worker.wanted = False
-                worker.send(signal.SIGCONT)
-                worker.send(signal.SIGTERM)
+        for worker in workers:
+            self._ask(worker)
         return {str(worker): self.remove(worker) for worker in workers}
 
     def close(self) -> None:
@@ -313,7 +314,7 @@ def cluster(streams: int = 3, partitions: int = 8, folder: Path | None = None) -
             made = Cluster(home, stack, servers, proxies)
             for number in range(1, streams + 1):
                 made.add("streams", str(number))
-            for role in ("progress", *STORES):
+            for role in ("progress", *STORES, "loader"):
                 made.add(role, "1")
             threading.Thread(target=made._supervise, daemon=True).start()
             made.wait_ready()

@@ -48,6 +48,7 @@ class Act:
     effect: str = ""
     moment: float = 0.0
     """From when on the recovery counts; 0: from the end of the fault."""
+    recovery_s: float = 0.0
 
 
 @dataclass
@@ -124,13 +125,16 @@ def kill_sink(scene: Scene, rng: Random) -> Iterator[Act]:
         yield Act(f"kill -9 {worker}, started again at once", (worker.role,), moment=moment)
 
 
-def _at_point(scene: Scene, worker: Worker, point: str, times: int) -> Iterator[Act]:
+def at_point(scene: Scene, worker: Worker, point: str, times: int) -> Iterator[Act]:
     with scene.hold(str(worker)):
         scene.cluster.kill(worker, armed=f"{point}=kill@{times}")
         lives = worker.lives
         act = Act(f"{worker} killed at {point}, time {times}", (worker.role,))
         yield act
         deadline = time.monotonic() + 20
+        if point == "rebalance.revoked":
+            time.sleep(1.0)
+            scene.cluster.remove(scene.cluster.add("streams"))
         while worker.lives < lives + 2 and time.monotonic() < deadline:
             time.sleep(0.02)
         act.effect = "died there" if worker.lives >= lives + 2 else "not reached within 20 s"
@@ -140,17 +144,17 @@ def _at_point(scene: Scene, worker: Worker, point: str, times: int) -> Iterator[
 def kill_streams_at_point(scene: Scene, rng: Random) -> Iterator[Act]:
     worker = scene.worker(rng, scene.cluster.folders)
     point = pick(rng, [name for name in STREAM_POINTS if name != "rebalance.revoked"])
-    yield from _at_point(scene, worker, point, between(rng, 1, 40) if point.startswith("flush") else 1)
+    yield from at_point(scene, worker, point, between(rng, 1, 40) if point.startswith("flush") else 1)
 
 
 @kind("kill -9 of a sink worker at a fault point")
 def kill_sink_at_point(scene: Scene, rng: Random) -> Iterator[Act]:
     worker = scene.worker(rng, scene.cluster.sinks)
     own = [point for point in POINTS if point.startswith(("sink", worker.role))]
-    yield from _at_point(scene, worker, pick(rng, own), between(rng, 1, 10))
+    yield from at_point(scene, worker, pick(rng, own), between(rng, 1, 10))
 
 
-def _frozen(scene: Scene, worker: Worker, seconds: float, what: str) -> Iterator[Act]:
+def frozen(scene: Scene, worker: Worker, seconds: float, what: str) -> Iterator[Act]:
     with scene.hold(str(worker)):
         life = worker.lives
         scene.cluster.freeze(worker)
@@ -164,19 +168,19 @@ def _frozen(scene: Scene, worker: Worker, seconds: float, what: str) -> Iterator
 @kind("zombie: a streams worker frozen beyond its session")
 def zombie_streams(scene: Scene, rng: Random) -> Iterator[Act]:
     worker = scene.worker(rng, scene.cluster.folders)
-    yield from _frozen(scene, worker, SESSION_S + 2 + 3 * rng.random(), "frozen")
+    yield from frozen(scene, worker, SESSION_S + 2 + 3 * rng.random(), "frozen")
 
 
 @kind("zombie: a sink worker frozen beyond its session")
 def zombie_sink(scene: Scene, rng: Random) -> Iterator[Act]:
     worker = scene.worker(rng, scene.cluster.sinks)
-    yield from _frozen(scene, worker, SESSION_S + 2 + 3 * rng.random(), "frozen")
+    yield from frozen(scene, worker, SESSION_S + 2 + 3 * rng.random(), "frozen")
 
 
 @kind("a streams worker stands still for a moment")
 def pause_streams(scene: Scene, rng: Random) -> Iterator[Act]:
     worker = scene.worker(rng, scene.cluster.folders)
-    yield from _frozen(scene, worker, 0.5 + 3 * rng.random(), "stands still")
+    yield from frozen(scene, worker, 0.5 + 3 * rng.random(), "stands still")
 
 
 @kind("a streams worker added, removed later")
@@ -227,7 +231,7 @@ def bounce_broker(scene: Scene, rng: Random) -> Iterator[Act]:
         scene.cluster.stack.start("kafka")
 
 
-def _down(scene: Scene, store: str, seconds: float, *, hard: bool) -> Iterator[Act]:
+def down(scene: Scene, store: str, seconds: float, *, hard: bool) -> Iterator[Act]:
     with scene.hold(store):
         if hard:
             scene.cluster.stack.kill(store)
@@ -239,12 +243,12 @@ def _down(scene: Scene, store: str, seconds: float, *, hard: bool) -> Iterator[A
 
 @kind("PostgreSQL down")
 def postgres_down(scene: Scene, rng: Random) -> Iterator[Act]:
-    yield from _down(scene, "postgres", 3 + 12 * rng.random(), hard=rng.random() < 0.6)
+    yield from down(scene, "postgres", 3 + 12 * rng.random(), hard=rng.random() < 0.6)
 
 
 @kind("ClickHouse's front down")
 def clickhouse_down(scene: Scene, rng: Random) -> Iterator[Act]:
-    yield from _down(scene, "clickhouse", 2 + 8 * rng.random(), hard=rng.random() < 0.6)
+    yield from down(scene, "clickhouse", 2 + 8 * rng.random(), hard=rng.random() < 0.6)
 
 
 @kind("Redis flushed and restarted")
@@ -265,7 +269,7 @@ def disk_full(scene: Scene, rng: Random) -> Iterator[Act]:
     yield from full(scene, pick(rng, STORES if CAN_LIMIT_FILES else ("clickhouse",)), 4 + 4 * rng.random())
 
 
-FILE_LIMIT = {"postgres": 1 << 20, "redis": 4096}
+FILE_LIMIT = {"postgres": 64 << 10, "redis": 4096}
 """Bytes that a file may have at most while the disk is full; both have files that are longer."""
 
 

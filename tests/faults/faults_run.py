@@ -10,6 +10,7 @@ import json
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from faults_cluster import Cluster, cluster
 from faults_feeder import Feeder
 from faults_judge import judge
-from faults_kinds import Scene
+from faults_kinds import KINDS, Scene
 from faults_nemesis import Nemesis, plan
 from faults_report import keep, markdown, summary
 from faults_watch import Watch
@@ -38,7 +39,17 @@ def run(
         return attack(under_attack, seed, seconds, events, every_s=every_s, streams=streams)
 
 
-def attack(c: Cluster, seed: int, seconds: float, events: int, *, every_s: float, streams: int) -> dict[str, Any]:
+def attack(
+    c: Cluster,
+    seed: int,
+    seconds: float,
+    events: int,
+    *,
+    every_s: float,
+    streams: int,
+    kinds: Sequence[str] = tuple(KINDS),
+) -> dict[str, Any]:
+    """The same on servers that run already; their workers are stopped at the end."""
     kafka, partitions = c.servers.address("kafka"), c.servers.partitions or 0
     watch = Watch(kafka, partitions)
     feeder = Feeder(kafka, events=events, seconds=0.97 * seconds, seed=seed, log=c.folder / "logs" / "feeder.log")
@@ -48,7 +59,7 @@ def attack(c: Cluster, seed: int, seconds: float, events: int, *, every_s: float
     status = threading.Thread(target=_status, args=(began, feeder, watch, nemesis, over), daemon=True)
     status.start()
     try:
-        nemesis.run(plan(seed, 0.95 * seconds, every_s))
+        nemesis.run(plan(seed, 0.9 * seconds, every_s, kinds))
         feeder.order("hurry")
         sent = feeder.result(seconds + 300)
         attacked = time.monotonic() - began
@@ -77,7 +88,7 @@ def attack(c: Cluster, seed: int, seconds: float, events: int, *, every_s: float
         streams_workers=streams,
         drain_seconds=round(drained - attacked, 1),
         exits=dict(c.exits),
-        struck=[asdict(each) for each in nemesis.struck],
+        each=[asdict(one) for one in nemesis.struck],
     )
 
 

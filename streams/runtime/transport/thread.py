@@ -40,6 +40,17 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = tuning.fetch_max_wait_ms
         return consumer
 
+    async def on_thread_stop(self) -> None:
+        """Leave the group and let go of the connections.
+
+        While the broker is away, aiokafka 0.14's fetcher lets the cancellation of its own fetches out. It would end
+        this thread before it has said that it ends, and the process would wait for that for ever.
+        """
+        try:
+            await super().on_thread_stop()
+        except asyncio.CancelledError:
+            log.warning("the consumer was closed while a fetch was under way")
+
     async def seek_to_positions(self, positions: dict[TP, int]) -> None:
         """Seek partitions to offsets, all within one turn of this thread."""
         await self.call_thread(self._seek_all, positions)
