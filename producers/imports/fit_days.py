@@ -138,8 +138,8 @@ def _counts(message: Mapping[str, Any]) -> dict[str, Decimal]:
 
 
 _LONGEST_S = 20 * 3600 - 1
-"""What walking and running count of a day adds up. An interval of 20 h or more would be taken for the provider's total of
-the day, beside which its other intervals do not count (docs/metrics.md)."""
+"""What walking and running count of a day adds up. An interval of 20 h or more would be taken for the provider's total
+of the day, beside which its other intervals do not count (docs/metrics.md)."""
 
 
 def _activity(number: int, kind: str, day: _Day, origin: Origin) -> Draft:
