@@ -85,7 +85,11 @@ def test_four_exports_come_to_their_totals_and_again_change_nothing(command: Com
     assert (second["volume_kg"], second["workout_minutes"]) == (812.5, 65)
     assert (second["energy_kcal"], second["protein_g"], second["fibre_g"]) == (2297.5, 114.6, 30)
     assert (second["steps"], second["weight_kg"], second["body_fat_pct"]) == (9500, 75.07, 21.5)
-    assert (third["workouts_completed"], third["volume_kg"], third["sleep_minutes"]) == (3, 890, 430)
+    assert (third["workouts_completed"], third["volume_kg"], third["sleep_minutes"]) == (
+        2,
+        890,
+        430,
+    )  # two saw the same
     assert (fifth["workouts_completed"], fifth["volume_kg"], fifth["workout_minutes"]) == (1, 900, None)
 
     for arguments in IMPORTS:
