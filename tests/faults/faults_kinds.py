@@ -135,9 +135,9 @@ def at_point(scene: Scene, worker: Worker, point: str, times: int) -> Iterator[A
         if point == "rebalance.revoked":
             time.sleep(1.0)
             scene.cluster.remove(scene.cluster.add("streams"))
-        while worker.lives < lives + 2 and time.monotonic() < deadline:
+        while worker.lives < lives + 2 and time.monotonic() < deadline and scene.feeder.running:
             time.sleep(0.02)
-        act.effect = "died there" if worker.lives >= lives + 2 else "not reached within 20 s"
+        act.effect = "died there" if worker.lives >= lives + 2 else "not reached"
 
 
 @kind("kill -9 of a streams worker at a fault point")
