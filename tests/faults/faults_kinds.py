@@ -128,8 +128,8 @@ def kill_sink(scene: Scene, rng: Random) -> Iterator[Act]:
 def at_point(scene: Scene, worker: Worker, point: str, times: int) -> Iterator[Act]:
     """The worker is killed, and in its next life again, at the point."""
     with scene.hold(str(worker)):
-        scene.cluster.kill(worker, armed=f"{point}=kill@{times}")
         lives, deadline = worker.lives, time.monotonic() + 30
+        scene.cluster.kill(worker, armed=f"{point}=kill@{times}")
         act = Act(f"{worker} killed at {point}, time {times}", (worker.role,))
         yield act
         another: Worker | None = None
