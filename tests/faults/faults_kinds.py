@@ -126,18 +126,21 @@ def kill_sink(scene: Scene, rng: Random) -> Iterator[Act]:
 
 
 def at_point(scene: Scene, worker: Worker, point: str, times: int) -> Iterator[Act]:
+    """The worker is killed, and in its next life again, at the point."""
     with scene.hold(str(worker)):
+        lives, deadline = worker.lives, time.monotonic() + 30
         scene.cluster.kill(worker, armed=f"{point}=kill@{times}")
-        lives = worker.lives
         act = Act(f"{worker} killed at {point}, time {times}", (worker.role,))
         yield act
-        deadline = time.monotonic() + 20
-        if point == "rebalance.revoked":
-            time.sleep(1.0)
-            scene.cluster.remove(scene.cluster.add("streams"))
-        while worker.lives < lives + 2 and time.monotonic() < deadline:
+        another: Worker | None = None
+        while worker.lives < lives + 2 and time.monotonic() < deadline and scene.feeder.running:
             time.sleep(0.02)
-        act.effect = "died there" if worker.lives >= lives + 2 else "not reached within 20 s"
+            if point == "rebalance.revoked" and another is None and worker.lives > lives and worker.ready:
+                another = scene.cluster.add("streams")
+        act.effect = "died there" if worker.lives >= lives + 2 else "not reached"
+        if another is not None:
+            scene.cluster.wait_ready()
+            scene.cluster.remove(another)
 
 
 @kind("kill -9 of a streams worker at a fault point")

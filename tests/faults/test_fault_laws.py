@@ -62,8 +62,8 @@ def test_a_zombie_with_uncommitted_work_writes_nothing_when_it_wakes_up(fire: Fi
 def test_a_zombie_frozen_within_its_transaction_is_refused_by_the_broker(fire: Fire, point: str) -> None:
     def strike(scene: Scene, rng: Random) -> Iterator[Act]:
         worker = scene.worker(rng, scene.cluster.of("streams"))
-        scene.cluster.kill(worker, armed=f"{point}=freeze@3")
         life = worker.lives + 2
+        scene.cluster.kill(worker, armed=f"{point}=freeze@3")
         act = Act(f"{worker} frozen at {point}", ("streams",), SESSION_S + 12)
         yield act
         scene.cluster.thaw(worker)
