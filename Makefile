@@ -29,7 +29,7 @@ demo: setup  ## a month of real Fitbit data through real servers into verified d
 	@$(BIN)/daybook demo
 
 test: setup check  ## all tests, on real servers in temporary folders
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 SEED ?= 1
 MINUTES ?= 10
@@ -60,4 +60,4 @@ bench-quick: setup  ## five of them, once
 	@$(BIN)/python -m bench.peers --quick
 
 clean:  ## remove .venv and caches; data folders stay
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info streams/daily/native.c streams/daily/native.*.so
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info streams/*/native*.c streams/*/native*.so

@@ -13,11 +13,12 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 
 from daybook import sinking, waiting
 from daybook.audits import Audits, cell_of
 from daybook.canaries import Canaries
+from daybook.exporter import WithoutTopics
 from daybook.judging import ENTITIES, Wrong, wrong_days, wrong_entities
 from daybook.peek import Peek
 from daybook.recompute import DayKey, recompute
@@ -26,7 +27,7 @@ from daybook.stored import Range, Stores
 from daybook.telling import Teller
 from schemas.hints import DayHint, EventHint, encode_hint
 from schemas.ledger import entity_key
-from schemas.metrics import Done, Meters, Reading
+from schemas.metrics import Meters
 from schemas.topics import HINTS
 
 log = logging.getLogger(__name__)
@@ -36,25 +37,6 @@ HINTS_EACH = 3
 """So often a cell is hinted before it is left for the next sweep."""
 _WAIT_S = 120.0
 _AFTER_TROUBLE_S = 5.0
-
-
-class AuditWatch:
-    """What the role tells about itself."""
-
-    def __init__(self) -> None:
-        self.meters = Meters()
-
-    def done(self) -> dict[tuple[str, int], Done]:
-        """It reads no topic."""
-        return {}
-
-    def oldest_s(self) -> float:
-        """It has no chunks."""
-        return 0.0
-
-    def readings(self) -> Iterator[Reading]:
-        """Nothing more than the meters hold."""
-        yield from ()
 
 
 class Auditor:
@@ -163,7 +145,7 @@ class Auditor:
         self._meters.set("daybook_audit_open", to=len(audits.open()))
 
 
-def run(settings: Settings, partitions: int, watch: AuditWatch, ready: Callable[[], None]) -> None:
+def run(settings: Settings, partitions: int, watch: WithoutTopics, ready: Callable[[], None]) -> None:
     """Be the role, until SIGTERM or Ctrl-C. A store that is away is waited for."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -45,6 +45,25 @@ class Watched(Protocol):
         """What is read off its state."""
 
 
+class WithoutTopics:
+    """What a role that reads no topic tells: its meters."""
+
+    def __init__(self) -> None:
+        self.meters = Meters()
+
+    def done(self) -> dict[Place, Done]:
+        """It reads no topic."""
+        return {}
+
+    def oldest_s(self) -> float:
+        """It has no chunks."""
+        return 0.0
+
+    def readings(self) -> Iterator[Reading]:
+        """Nothing more than the meters hold."""
+        yield from ()
+
+
 class Exporter(Collector):
     """Collects one role's metrics when somebody scrapes."""
 

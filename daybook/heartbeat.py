@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from streams.runtime.stop import stop_process
+from streams.stop import stop_process
 
 TICK_S = 1.0
 

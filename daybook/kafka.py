@@ -46,19 +46,27 @@ def partition_counts(client: AdminClient, bootstrap: str) -> dict[str, int]:
 def offsets(
     client: AdminClient, bootstrap: str, partitions: Iterable[tuple[str, int]], *, earliest: bool = False
 ) -> Offsets:
-    """Where the partitions end for those who read what is committed (or begin): the next offset to come there."""
-    from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
+    """Where the partitions end for those who read what is committed (or begin): the next offset to come there.
+
+    A client that knew the broker before it was started again asks once more: librdkafka goes on naming the leader epoch
+    of before, which is refused, until it is told to look at all topics again.
+    """
+    from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
     from confluent_kafka.admin import OffsetSpec
 
     spec = OffsetSpec.earliest() if earliest else OffsetSpec.latest()
     asked = {TopicPartition(topic, number): spec for topic, number in partitions}
     if not asked:
         return {}
-    futures = client.list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=TIMEOUT_S)
-    try:
-        return {(tp.topic, tp.partition): future.result().offset for tp, future in futures.items()}
-    except KafkaException as why:
-        unreachable(bootstrap, why)
+    for again in (True, False):
+        futures = client.list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=TIMEOUT_S)
+        try:
+            return {(tp.topic, tp.partition): future.result().offset for tp, future in futures.items()}
+        except KafkaException as why:
+            if not again or why.args[0].code() not in (KafkaError.FENCED_LEADER_EPOCH, KafkaError._NOENT):
+                unreachable(bootstrap, why)
+        partition_counts(client, bootstrap)
+    raise AssertionError
 
 
 def committed(client: AdminClient, bootstrap: str, group: str) -> Offsets:

@@ -14,12 +14,11 @@ from importlib import import_module
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from daybook import audit, exporter, generations, loading, sinking, workers
+from daybook import exporter, generations, workers
 from daybook.errors import Problem
 from daybook.heartbeat import Heartbeat
 from daybook.settings import Settings
 from sinks.base import SinkError
-from sinks.watching import SinkWatch
 
 if TYPE_CHECKING:
     from streams.runtime import ChunkApp
@@ -45,23 +44,39 @@ def run(role: str, settings: Settings) -> None:
             if role in STREAMS:
                 _stream(settings, role, ready)
             generation, partitions = generations.admit(settings.address("kafka"))
-            if role == "loader":
-                idle = audit.AuditWatch()
-                address = exporter.serve(settings, role, idle, generation)
-                loading.run(settings, lambda: ready(address))
-            elif role == "audit":
-                watched = audit.AuditWatch()
-                address = exporter.serve(settings, role, watched, generation)
-                audit.run(settings, partitions, watched, lambda: ready(address))
+            if role in ("loader", "audit"):
+                _without_topics(settings, role, generation, partitions, ready)
             else:
-                watch = SinkWatch()
-                address = exporter.serve(settings, role, watch, generation)
-                sinking.run(settings, role, lambda: ready(address), watch)
+                _sink(settings, role, generation, ready)
         except (Problem, SinkError):
             raise
         except Exception:
             logging.exception("the worker %s ends because of an error that nobody expected", role)
             raise
+
+
+def _without_topics(
+    settings: Settings, role: str, generation: int, partitions: int, ready: Callable[[str], None]
+) -> None:
+    watch = exporter.WithoutTopics()
+    address = exporter.serve(settings, role, watch, generation)
+    if role == "audit":
+        from daybook import audit
+
+        audit.run(settings, partitions, watch, lambda: ready(address))
+    else:
+        from daybook import loading
+
+        loading.run(settings, lambda: ready(address))
+
+
+def _sink(settings: Settings, role: str, generation: int, ready: Callable[[str], None]) -> None:
+    from daybook import sinking
+    from sinks.watching import SinkWatch
+
+    watch = SinkWatch()
+    address = exporter.serve(settings, role, watch, generation)
+    sinking.run(settings, role, lambda: ready(address), watch)
 
 
 def stream(settings: Settings, role: str = "streams") -> ChunkApp:

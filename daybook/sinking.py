@@ -38,7 +38,7 @@ def run(settings: Settings, role: str, ready: Callable[[], None], watch: SinkWat
 
 async def _run(settings: Settings, role: str, ready: Callable[[], None], watch: SinkWatch) -> None:
     from sinks.runner import run_sink
-    from streams.runtime.admin import Cluster
+    from streams.cluster import Cluster
 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -10,7 +10,7 @@ from daybook import kafka, sinking, supervisor, waiting, workers
 from daybook.scrape import most, scrape, total
 from daybook.settings import SERVERS, Settings
 from stack.stack import ServerStatus, Stack
-from streams.runtime.stop import EXIT_REFUSED
+from streams.stop import EXIT_REFUSED
 
 _PING_TIMEOUT_S = 3
 

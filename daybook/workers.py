@@ -21,7 +21,7 @@ import psutil
 from daybook.settings import SERVERS, Settings
 from stack.config import mark_of
 from stack.process import Process, Spec, end_strays, write_private
-from streams.runtime import stop as stopping
+from streams import stop as stopping
 
 ROLES = ("streams", "progress", "trending", "lists", "postgres", "clickhouse", "redis", "loader")
 KNOWN = (*ROLES, "audit")

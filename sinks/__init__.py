@@ -9,7 +9,10 @@ tables     migrate.py applies numbered SQL files
 
 from __future__ import annotations
 
-from sinks.base import Sink
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sinks.base import Sink
 
 ROLES = ("postgres", "clickhouse", "redis")
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from schemas.tables import Table
-from sinks.batch import Batch, Place
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from schemas.tables import Table
+    from sinks.batch import Batch, Place
 
 
 class SinkError(Exception):

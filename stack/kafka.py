@@ -85,6 +85,9 @@ _JVM = (
     "-Dorg.slf4j.simpleLogger.showThreadName=false",
     "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.common.config=warn",  # 300 lines of settings at every start
 )
+JVM_VARIABLE = "DAYBOOK_KAFKA_JVM"
+"""Names further options of the broker's JVM, separated by blanks; `-XX:TieredStopAtLevel=1` spares a broker that lives
+for seconds the half of its CPU time that compiling well would take."""
 _JVM_VARIABLES = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH", "KAFKA_")
 
 
@@ -112,9 +115,10 @@ class Kafka:
         format_log_folder(self.home / "log", runtime.checkpoint)
         mark = mark_of(self.folder, self.name)
         command = ("kafka.Kafka", "server.properties")
+        jvm = (*runtime.fast(), *os.environ.get(JVM_VARIABLE, "").split())
         return Spec(
             name=self.name,
-            argv=runtime.command(*command, folder=self.home, mark=mark, jvm=runtime.fast()),
+            argv=runtime.command(*command, folder=self.home, mark=mark, jvm=jvm),
             cwd=self.home,
             ready=self.healthy,
             unset=_JVM_VARIABLES,

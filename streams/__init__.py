@@ -4,4 +4,7 @@ daily      what happened on each of the user's days: ledger of entities → one 
 progress   what a user's days come to: windows, streaks, records
 trending   what is seen more than it is wont to be: views → counts → lists
 runtime    the shared shell: Faust at the speed of its fetches, state, fenced transactions (no stream knows Kafka)
+
+Beside them what others may use without Faust: state.py (a partition's protocol), cluster.py (what topics there are),
+stop.py (how a process ends when going on would not be exact).
 """

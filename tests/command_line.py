@@ -13,7 +13,9 @@ from typing import IO
 
 import psutil
 
-CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("DAYBOOK_")}
+from stack.kafka import JVM_VARIABLE
+
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("DAYBOOK_") or name == JVM_VARIABLE}
 DAYBOOK = (sys.executable, "-m", "daybook")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,10 +11,13 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import settings
 
+from stack.kafka import JVM_VARIABLE
 from stack.stack import Endpoints, Stack
 
 settings.register_profile("daybook", deadline=None)  # how fast something is, benchmarks say
 settings.load_profile("daybook")
+
+os.environ.setdefault(JVM_VARIABLE, "-XX:TieredStopAtLevel=1")  # no broker of these tests lives for long
 
 
 @dataclass(frozen=True)

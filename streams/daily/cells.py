@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from schemas.ledger import KIND_AT, KIND_OF_TYPE, LANES, Winner, lanes_of, unpack_winner
+from streams.daily.compiled import compiled
 from streams.daily.days import Profiles, day_of
 
 MEAL, WATER, WORKOUT, ACTIVITY, SLEEP, MEASURED = COUNTED = tuple(
@@ -42,7 +44,7 @@ SHIFTS = _shifts()
 """Kind → how many bits its lanes lie to the left in a cell's total."""
 
 
-class Cell:
+class PythonCell:
     """Totals of one (user, local day), never empty."""
 
     __slots__ = ("first_ms", "last_ms", "members", "platforms", "stale", "total")
@@ -77,6 +79,13 @@ class Cell:
         self.platforms = tuple({platform_of(w.source) for w in members})
         self.first_ms, self.last_ms = min(w.ms for w in members), max(w.ms for w in members)
         self.stale = False
+
+
+if TYPE_CHECKING:
+    Cell = PythonCell
+else:
+    _compiled = compiled("native_ledger")
+    Cell = PythonCell if _compiled is None else _compiled.Cell
 
 
 @lru_cache(maxsize=65_536)

@@ -25,6 +25,7 @@ from schemas.refusal import WRONG_KEY, filed
 from schemas.rows import daily_key, encode_row, rejected_key
 from schemas.topics import DAILY, HINTS, LOADED, LOADS, REJECTED
 from streams.daily.cells import Cell, amount_of, platform_of, winner_day
+from streams.daily.compiled import compiled
 from streams.daily.contribution import FOLDS
 from streams.daily.days import day_of
 from streams.daily.hints import take_hints
@@ -32,9 +33,10 @@ from streams.daily.old import OldDays
 from streams.daily.reading import native_reader
 from streams.daily.rows import row
 from streams.daily.users import User, Users
-from streams.daily.valid import REGISTERS
+from streams.daily.valid import EMPTY, REGISTERS
 from streams.state import Counts, Drained, Guard, Pairs, Records, Target
 
+_compiled = compiled("native_ledger")
 Decided = tuple[str, bytes, bytes, int, str, int, int | None, str | None]
 """An event, reduced to what the ledger needs: subject, key, packed winner, its lanes in their place (0 for what lies on
 no day), platform, time in ms, offset in minutes, zone. A plain tuple: a million of them are made in ten seconds."""
@@ -145,6 +147,17 @@ class Ledger:
         return counts.plus(self.old.hold(wait)) if wait else counts
 
     def _apply(self, decided: list[Decided]) -> tuple[int, int, int]:
+        """Put what was decided into its place: (applied, duplicate, superseded)."""
+        if _compiled is None:
+            return self._apply_in_python(decided)
+        users, plain = self.users, type(self.users) is Users
+        changed = self._touched, self._dirty, self._state
+        counted: tuple[int, int, int] = _compiled.apply(
+            decided, users, *changed, self._take_out, REGISTERS, User, plain
+        )
+        return counted
+
+    def _apply_in_python(self, decided: list[Decided]) -> tuple[int, int, int]:
         applied = duplicate = superseded = 0
         users, touched, dirty, state = self.users, self._touched, self._dirty, self._state
         for subject, key, winner, amount, platform, ms, offset_min, timezone in decided:
@@ -218,12 +231,20 @@ class Ledger:
         """What changed since the last drain: winners, rows with this version, rejects. Clears the dirty set."""
         rows: Pairs = []
         for subject, day in dict.fromkeys([*self._touched.values(), *self._dirty]):
-            user = self.users[subject]
-            out = row(subject, day, user.warm().get(day), user.entities, version, user.book)
-            rows.append((daily_key(out), encode_row(out)))
+            rows.append(self._row(subject, day, version))
         asked = self.old.drain(self._state, version)
         self.users.settle(self._state, self.old.whole)
         topics: dict[Target, Pairs] = {DAILY.name: rows, REJECTED.name: self._rejected, LOADS.name: asked}
         drained = Drained(list(self._state.items()), topics, self.old.settle())
         self._state, self._dirty, self._touched, self._rejected = {}, {}, {}, []
         return drained
+
+    def _row(self, subject: str, day: int, version: int) -> tuple[bytes, bytes]:
+        user = self.users[subject]
+        cell = user.warm().get(day)
+        if _compiled is not None and cell is not None and user.book is EMPTY:
+            made: tuple[bytes, bytes] | None = _compiled.meal_row(subject, day, cell, version)
+            if made is not None:
+                return made
+        out = row(subject, day, cell, user.entities, version, user.book)
+        return daily_key(out), encode_row(out)

@@ -1,13 +1,11 @@
 """Which reader a topic has: the compiled one for what most records are (streams/daily/native.pyx), Python for the rest.
 
-Both say the same (tests/unit/test_native.py). Where the extension was not built, for want of a C compiler, or with
-DAYBOOK_NATIVE=0 in the environment, Python reads everything, at about half the speed.
+Both say the same (tests/unit/test_native.py); where there is no compiled one (compiled.py), Python reads everything.
 """
 
 from __future__ import annotations
 
 import functools
-import os
 from typing import TYPE_CHECKING
 
 from msgspec import inspect
@@ -16,6 +14,7 @@ from schemas.envelope import dataschema_of
 from schemas.families import MODEL_OF
 from schemas.ledger import FAMILY_LETTERS, KIND_OF_TYPE
 from schemas.structs import STRUCT_OF
+from streams.daily.compiled import compiled
 from streams.daily.contribution import ENERGY_MAX, GRAMS_MAX, NUTRIENTS
 from streams.daily.plan import FROM_PLAN, MEAL_TYPE, PLANNED_ITEM, PORTION, NoPlan, plan_of
 
@@ -26,15 +25,12 @@ if TYPE_CHECKING:
 @functools.cache
 def native_reader(topic: str) -> MealReader | None:
     """The compiled reader of a topic; None where Python reads all of it."""
-    if topic != "meals" or os.environ.get("DAYBOOK_NATIVE") == "0":
-        return None
-    try:
-        from streams.daily.native import ENVELOPE, MealReader
-    except ImportError:
+    native = compiled("native")
+    if topic != "meals" or native is None:
         return None
     name = "meal.logged"
     fields = {field.name: field.type for field in _struct(STRUCT_OF[name]).fields}
-    if {*fields, "type"} != set(ENVELOPE):
+    if {*fields, "type"} != set(native.ENVELOPE):
         return None  # an attribute that it does not know yet
     data = fields.pop("data")
     assert isinstance(data, inspect.StructType)
@@ -48,7 +44,8 @@ def native_reader(topic: str) -> MealReader | None:
     current = dataschema_of(MODEL_OF[name])
     texts["dataschema"] = len(current), len(current)
     letter, code = FAMILY_LETTERS["meals"], KIND_OF_TYPE[name].code
-    return MealReader(plan, texts, name, current, letter, code, ENERGY_MAX, GRAMS_MAX)
+    reader: MealReader = native.MealReader(plan, texts, name, current, letter, code, ENERGY_MAX, GRAMS_MAX)
+    return reader
 
 
 def _struct(struct: type) -> inspect.StructType:

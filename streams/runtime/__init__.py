@@ -4,8 +4,8 @@ in         transport/ delivers a chunk per fetched partition, loop.py hands it t
 state      a PartitionState (streams/state.py), pure; store.py and recovery.py restore it before anything is folded
 out        flush.py: a partition's rows, state, rejects and watermark in one fenced transaction (producer.py, fence.py)
 start      app.make_app, fold_table, chunked_topic; worker.run_worker; admission.py says what a worker refuses
-promise    every source record is in the state and rows exactly once, or the process has stopped (stop.py) and the next
-           one goes on from the last commit; numbers to turn are in tuning.py
+promise    every source record is in the state and rows exactly once, or the process has stopped (streams/stop.py) and
+           the next one goes on from the last commit; numbers to turn are in tuning.py
 """
 
 from streams.runtime.app import chunked_topic, fold_table, make_app

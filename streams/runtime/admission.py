@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from schemas.positions import Position
-from streams.runtime.admin import TopicFacts
+from streams.cluster import TopicFacts
 
 
 def topics_fit(

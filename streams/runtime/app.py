@@ -9,7 +9,7 @@ from typing import Any
 import faust
 
 from schemas.metrics import Meters
-from streams.runtime.admin import Cluster
+from streams.cluster import Cluster
 from streams.runtime.chunkapp import ChunkApp
 from streams.runtime.garbage import Collector
 from streams.runtime.recovery import ChunkTableManager

@@ -11,15 +11,15 @@ from faust.app.base import BootStrategy
 from faust.types import TP
 
 from schemas.metrics import Meters
+from streams.cluster import Cluster
 from streams.runtime import admission
-from streams.runtime.admin import Cluster
 from streams.runtime.garbage import Collector
 from streams.runtime.limit import allowance_group
 from streams.runtime.quiet import FAUST_LOG
-from streams.runtime.stop import refuse, stop_process
 from streams.runtime.table import ChunkTable
 from streams.runtime.tuning import Tuning
 from streams.runtime.watchdog import watch
+from streams.stop import refuse, stop_process
 
 log = logging.getLogger(__name__)
 

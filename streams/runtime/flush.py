@@ -15,8 +15,8 @@ from schemas import faultpoints
 from schemas.metrics import Meters
 from streams.runtime.partition import OwnedPartition
 from streams.runtime.producer import FencedProducer
-from streams.runtime.stop import stop_process
 from streams.state import HISTORY
+from streams.stop import stop_process
 
 log = logging.getLogger(__name__)
 

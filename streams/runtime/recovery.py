@@ -15,8 +15,8 @@ from faust.types import TP
 
 from schemas import faultpoints
 from streams.runtime.quiet import FAUST_LOG
-from streams.runtime.stop import stop_process
 from streams.runtime.table import ChunkTable
+from streams.stop import stop_process
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from faust.types import TP
 
 from streams.runtime.partition import OwnedPartition
 from streams.runtime.quiet import FAUST_LOG
-from streams.runtime.stop import stop_process
+from streams.stop import stop_process
 
 
 class ChunkStore(Store[Any, Any]):

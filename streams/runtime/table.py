@@ -18,11 +18,11 @@ from streams.runtime.limit import Limit, TooManyRefused
 from streams.runtime.partition import BrokenFold, OwnedPartition
 from streams.runtime.producer import FencedProducer
 from streams.runtime.quiet import FAUST_LOG
-from streams.runtime.stop import refuse, stop_process
 from streams.runtime.store import ChunkStore
 from streams.runtime.transport.chunk import Chunk, ChunkSchema
 from streams.runtime.tuning import Tuning
 from streams.state import PartitionState, Records
+from streams.stop import refuse, stop_process
 
 log = logging.getLogger(__name__)
 

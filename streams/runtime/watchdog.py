@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Any
 
-from streams.runtime.stop import stop_process
+from streams.stop import stop_process
 
 TICK_S = 1.0
 

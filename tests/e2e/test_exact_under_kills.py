@@ -17,6 +17,7 @@ import msgspec
 import psycopg
 import pytest
 import redis
+from command_line import CLEAN
 
 from producers import generate, truth
 from producers.progress import progress_rows
@@ -24,7 +25,6 @@ from producers.publish import publish
 from schemas.tables import DAILY_METRICS
 from sinks.postgres import progress
 
-CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("DAYBOOK_")}
 POPULATION = {"users": 60, "days": 60, "seed": 11}
 SESSION_S = 6.0
 """streams/runtime/tuning.py's session time-out: a member that is silent for longer is taken for dead."""

@@ -18,7 +18,7 @@ from sinks import intake
 from sinks.base import Refusal
 from sinks.memory import MemorySink
 from sinks.runner import run_sink
-from streams.runtime.admin import Cluster
+from streams.cluster import Cluster
 
 ROWS = 100
 

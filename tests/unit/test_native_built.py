@@ -7,8 +7,11 @@ import shutil
 import sysconfig
 from pathlib import Path
 
+import pytest
 
-def test_the_reader_is_built_where_it_can_be() -> None:
+
+@pytest.mark.parametrize("module", ["streams.daily.native", "streams.daily.native_ledger"])
+def test_an_extension_is_built_where_it_can_be(module: str) -> None:
     compiler = any(shutil.which(name) for name in ("cc", "gcc", "clang"))
     headers = Path(sysconfig.get_paths()["include"], "Python.h").exists()
-    assert importlib.util.find_spec("streams.daily.native") is not None or not (compiler and headers)
+    assert importlib.util.find_spec(module) is not None or not (compiler and headers)

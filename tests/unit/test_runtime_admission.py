@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.positions import Position
-from streams.runtime.admin import TopicFacts
+from streams.cluster import TopicFacts
 from streams.runtime.admission import position_fits, topics_fit
 
 EIGHT = TopicFacts("id", 8)

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
-from faust.types import TP
 
 
 class TopicFacts(NamedTuple):
@@ -43,7 +42,7 @@ class Cluster:
             facts[name] = TopicFacts(str(answer.topic_id), len(answer.partitions))
         return facts
 
-    async def committed(self, group: str, tp: TP) -> int | None:
+    async def committed(self, group: str, tp: tuple[str, int]) -> int | None:
         """Return the offset that a consumer group has committed of a partition; None where it committed none."""
         wanted = ConsumerGroupTopicPartitions(group, [TopicPartition(*tp)])
         asked = self._asked().list_consumer_group_offsets([wanted], request_timeout=self._timeout)

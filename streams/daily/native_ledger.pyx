@@ -1,0 +1,284 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""The ledger's inner loop, compiled: winners into cells, and the rows of days on which nothing but meals lies.
+
+The definitions are in Python: `cells.PythonCell`, `core.Ledger._apply`, `rows.row` with `schemas.rows.encode_row`.
+tests/unit/test_native_ledger.py holds both to the same state and the same bytes; what is not plainly the common case
+goes to the definitions.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.dict cimport PyDict_Contains, PyDict_GetItemWithError, PyDict_SetItem
+from cpython.ref cimport PyObject
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy
+
+from schemas.instants import MS_PER_DAY
+from schemas.ledger import KIND_AT, RANK_BYTES, unpack_winner
+from streams.daily.days import day_of
+
+cdef extern from "Python.h":
+    const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
+
+cdef int64_t DAY_MS = MS_PER_DAY
+cdef Py_ssize_t RANK = RANK_BYTES
+cdef Py_ssize_t KIND = KIND_AT
+cdef enum: NUTRIENTS = 5, LANES_SIZE = NUTRIENTS * 12 + 4
+cdef enum: ROW = 1024, SUBJECT_MAX = 256
+cdef uint64_t TOO_MUCH = 10 ** 15  # base units of more than 15 digits have no short decimal
+_MEALS_ONLY = int.from_bytes(b"\1" + bytes(LANES_SIZE), "big")  # in Python: C would cut it off
+
+
+cdef class Cell:
+    """`streams.daily.cells.PythonCell`, which see."""
+
+    cdef public object total
+    cdef public list members
+    cdef public tuple platforms
+    cdef public int64_t first_ms, last_ms
+    cdef public bint stale
+
+    def __init__(self, bytes key, amount, str platform, int64_t ms):
+        self.total = amount
+        self.members = [key]
+        self.platforms = (platform,)
+        self.first_ms = self.last_ms = ms
+        self.stale = False
+
+    cpdef add(self, bytes key, amount, str platform, int64_t ms):
+        """Take an entity in."""
+        cdef tuple platforms = self.platforms
+        self.total += amount
+        self.members.append(key)
+        if <PyObject *>platforms[0] != <PyObject *>platform and platform not in platforms:
+            self.platforms = (*platforms, platform)
+        if ms < self.first_ms:
+            self.first_ms = ms
+        elif ms > self.last_ms:
+            self.last_ms = ms
+
+    def remove(self, bytes key, amount):
+        """The inverse of add, for the sums."""
+        self.total -= amount
+        self.members.remove(key)
+        self.stale = True
+
+    def survey(self, entities):
+        """Find platforms, first and last event again after something was removed."""
+        members = [unpack_winner(entities[key]) for key in self.members]
+        self.platforms = tuple({w.source.partition("/")[0] for w in members})
+        self.first_ms, self.last_ms = min([w.ms for w in members]), max([w.ms for w in members])
+        self.stale = False
+
+
+def apply(decided, users, dict touched, dict dirty, dict state, take_out, registers, new_user, bint plain):
+    """`Ledger._apply`: (applied, duplicate, superseded). `plain`: users is a dict that nothing overrides."""
+    cdef Py_ssize_t applied = 0, duplicate = 0, superseded = 0
+    cdef tuple one
+    cdef bytes key, winner, old
+    cdef dict entities, cells
+    cdef PyObject *found
+    cdef int64_t ms, at
+    cdef int order
+    cdef Cell cell
+    for one in decided:
+        subject, key, winner, amount, platform = one[0], <bytes>one[1], <bytes>one[2], one[3], one[4]
+        if plain:
+            found = PyDict_GetItemWithError(users, subject)
+            user = <object>found if found != NULL else None
+        else:
+            user = users.get(subject)
+        if user is None:
+            user = users[subject] = new_user()
+        cells = user.cells
+        if cells is None:
+            cells = user.warm()
+        entities = user.entities
+        found = PyDict_GetItemWithError(entities, key)
+        old = None
+        if found != NULL:
+            old = <bytes>found
+            order = memcmp(PyBytes_AS_STRING(winner), PyBytes_AS_STRING(old), RANK)
+            if order <= 0:
+                if order == 0:
+                    duplicate += 1
+                else:
+                    superseded += 1
+                continue
+            take_out(subject, user, key, old)
+        applied += 1
+        PyDict_SetItem(entities, key, winner)
+        PyDict_SetItem(state, key, winner)
+        if amount:
+            profiles = user.profiles
+            ms = one[5]
+            if profiles or one[6] is None:
+                day = day_of(ms, one[6], one[7], profiles)
+            else:
+                at = ms + <int64_t>one[6] * 60000
+                at = at // DAY_MS if at >= 0 else -((DAY_MS - 1 - at) // DAY_MS)
+                day = at
+            found = PyDict_GetItemWithError(cells, day)
+            if found == NULL:
+                cell = Cell.__new__(Cell)
+                cell.total, cell.members, cell.platforms = amount, [key], (platform,)
+                cell.first_ms = cell.last_ms = ms
+                PyDict_SetItem(cells, day, cell)
+            else:
+                cell = <Cell>found
+                cell.add(key, amount, platform, ms)
+            if not PyDict_Contains(touched, cell):
+                PyDict_SetItem(touched, cell, (subject, day))
+        elif winner[KIND] in registers or (old is not None and old[KIND] in registers):
+            for day in user.judge_again():
+                dirty[subject, day] = None
+    return applied, duplicate, superseded
+
+
+def meal_row(str subject, int64_t day, Cell cell not None, int64_t version):
+    """The key and the value of the row of a day on which only meals lie and which no plan, goal or profile judges; None
+    for a cell with anything else in it."""
+    cdef uint8_t[ROW] out
+    cdef uint8_t *q = out
+    cdef const char *name
+    cdef Py_ssize_t size, i
+    cdef uint64_t[NUTRIENTS] sums
+    cdef uint32_t[NUTRIENTS] there
+    cdef uint32_t meals = 0
+    cdef const uint8_t *lanes
+    cdef char[16] date
+    cdef tuple platforms = cell.platforms
+    if cell.stale or len(platforms) != 1 or day < 0 or day > 2_000_000 or not cell.total < _MEALS_ONLY:
+        return None
+    name = PyUnicode_AsUTF8AndSize(subject, &size)
+    if size > SUBJECT_MAX or not plain_text(<const uint8_t *>name, size):
+        return None
+    packed = cell.total.to_bytes(LANES_SIZE, "little")
+    lanes = <const uint8_t *>PyBytes_AS_STRING(<bytes>packed)
+    for i in range(NUTRIENTS):
+        sums[i] = read_le(lanes + 8 * i, 8)
+        there[i] = <uint32_t>read_le(lanes + 8 * NUTRIENTS + 4 * i, 4)
+        if sums[i] >= TOO_MUCH:
+            return None
+    meals = <uint32_t>read_le(lanes + 12 * NUTRIENTS, 4)
+    if meals == 0:
+        return None
+    day_text(day, date)
+    q = put(q, b'{"user_id":"')
+    memcpy(q, name, size)
+    q += size
+    q = put(q, b'","date":"')
+    memcpy(q, date, 10)
+    q = put(q + 10, b'","version":')
+    q = put_int(q, version)
+    if there[0]:
+        q = put_thousandths(put(q, b',"energy_kcal":'), sums[0])
+    if there[1]:
+        q = put_thousandths(put(q, b',"protein_g":'), sums[1])
+    if there[2]:
+        q = put_thousandths(put(q, b',"carbs_g":'), sums[2])
+    if there[3]:
+        q = put_thousandths(put(q, b',"fat_g":'), sums[3])
+    if there[4]:
+        q = put_thousandths(put(q, b',"fibre_g":'), sums[4])
+    q = put_int(put(q, b',"meals_logged":'), meals)
+    q = put_int(put(q, b',"entities":'), len(cell.members))
+    q = put(q, b',"sources":["')
+    name = PyUnicode_AsUTF8AndSize(<str>platforms[0], &i)
+    if i > SUBJECT_MAX or not plain_text(<const uint8_t *>name, i):
+        return None
+    memcpy(q, name, i)
+    q = put(q + i, b'"],"first_event_ms":')
+    q = put_int(q, cell.first_ms)
+    q = put_int(put(q, b',"last_event_ms":'), cell.last_ms)
+    q = put(q, b',"coverage":"partial","meals_coverage":')
+    q = put(q, b'"complete"' if there[0] >= 3 else b'"partial"')
+    q = put(q, b',"activity_coverage":"absent","sleep_coverage":"absent"}')
+    key = PyBytes_FromStringAndSize(NULL, size + 11)
+    name = PyUnicode_AsUTF8AndSize(subject, &size)
+    memcpy(PyBytes_AS_STRING(key), name, size)
+    PyBytes_AS_STRING(key)[size] = 124
+    memcpy(PyBytes_AS_STRING(key) + size + 1, date, 10)
+    return key, PyBytes_FromStringAndSize(<char *>out, q - out)
+
+
+cdef inline bint plain_text(const uint8_t *p, Py_ssize_t size) noexcept:
+    """Whether JSON shows it as it is: ASCII without quotes, backslashes, control signs."""
+    cdef Py_ssize_t i
+    for i in range(size):
+        if p[i] < 32 or p[i] > 126 or p[i] == 34 or p[i] == 92:
+            return False
+    return True
+
+
+cdef inline uint64_t read_le(const uint8_t *p, int size) noexcept:
+    cdef uint64_t value = 0
+    cdef int i
+    for i in range(size):
+        value |= <uint64_t>p[i] << (8 * i)
+    return value
+
+
+cdef inline uint8_t *put(uint8_t *q, const char *what) noexcept:
+    while what[0] != 0:
+        q[0] = what[0]
+        q += 1
+        what += 1
+    return q
+
+
+cdef inline uint8_t *put_digits(uint8_t *q, uint64_t value) noexcept:
+    cdef uint8_t[20] digits
+    cdef int n = 0
+    while True:
+        digits[n] = 48 + value % 10
+        value //= 10
+        n += 1
+        if value == 0:
+            break
+    while n:
+        n -= 1
+        q[0] = digits[n]
+        q += 1
+    return q
+
+
+cdef inline uint8_t *put_int(uint8_t *q, int64_t value) noexcept:
+    if value < 0:
+        q[0] = 45
+        q += 1
+        value = -value
+    return put_digits(q, <uint64_t>value)
+
+
+cdef inline uint8_t *put_thousandths(uint8_t *q, uint64_t value) noexcept:
+    """value / 1000 as the shortest decimal that reads as the same float: below 10**15 that is the exact one."""
+    cdef uint64_t rest = value % 1000
+    q = put_digits(q, value // 1000)
+    q[0] = 46
+    q[1] = 48 + rest // 100
+    q += 2
+    rest %= 100
+    if rest:
+        q[0] = 48 + rest // 10
+        q += 1
+        rest %= 10
+        if rest:
+            q[0] = 48 + rest
+            q += 1
+    return q
+
+
+cdef inline void day_text(int64_t day, char *out) noexcept:
+    """YYYY-MM-DD of days since 1970, years beginning in March (Hinnant, chrono-Compatible Low-Level Date Algorithms)."""
+    cdef int64_t z = day + 719468
+    cdef int64_t era = z // 146097
+    cdef int64_t of_era = z - era * 146097
+    cdef int64_t of_400 = (of_era - of_era // 1460 + of_era // 36524 - of_era // 146096) // 365
+    cdef int64_t of_year = of_era - (365 * of_400 + of_400 // 4 - of_400 // 100)
+    cdef int64_t mp = (5 * of_year + 2) // 153
+    cdef int64_t d = of_year - (153 * mp + 2) // 5 + 1
+    cdef int64_t m = mp + 3 if mp < 10 else mp - 9
+    cdef int64_t y = of_400 + era * 400 + (1 if m <= 2 else 0)
+    out[0], out[1], out[2], out[3] = 48 + y // 1000 % 10, 48 + y // 100 % 10, 48 + y // 10 % 10, 48 + y % 10
+    out[4] = out[7] = 45
+    out[5], out[6], out[8], out[9] = 48 + m // 10, 48 + m % 10, 48 + d // 10, 48 + d % 10
