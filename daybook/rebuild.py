@@ -3,7 +3,7 @@
 Everything that is derived is made again: ledgers, daily rows, progress, positions. What must not be lost is carried:
 
 events    stay where they are; for another number of partitions each topic is copied, placed anew by its keys with the
-          append times that the events had, and replaces the old one
+          append times that the events had, and replaces the old one; so are milestones and blocks
 winners   those whose events have expired are known to the old ledger and to ClickHouse's `entities` alone: each is
           hinted to its new owner, who joins it by rule 1 (DESIGN §8 rules 6 and 11)
 
@@ -25,14 +25,15 @@ from daybook.settings import Settings
 from daybook.telling import Teller
 from schemas.generations import Generations, Moving
 from schemas.hints import WinnerHint, encode_hint
-from schemas.topics import HINTS, LEDGER, MILESTONES, SOURCES, TOPICS, Topic
+from schemas.topics import HINTS, LEDGER, MILESTONES, SOURCES, TOPICS, TRENDING_BLOCKS, Topic
+from schemas.trending import kind_of_block, partition_of
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
 
 Say = Callable[[str], None]
 
-CARRIED = (*SOURCES, MILESTONES)
+CARRIED = (*SOURCES, MILESTONES, TRENDING_BLOCKS)
 """Topics whose records nobody can derive again. (What is refused is refused again, at its new place.)"""
 _SUFFIX = ".moving"
 _PATIENCE_S = 60.0
@@ -131,11 +132,11 @@ class _Kafka:
         if topic.name not in (*moving.copied, *moving.placed):
             self._remake(copy, count, by_create_time)
             if topic.name in kafka.partition_counts(self._client, self._bootstrap):
-                self._copy(topic.name, copy)
+                self._copy(topic.name, copy, _placing(topic, count))
             self._done(replace(moving, copied=(*moving.copied, topic.name)))
         if topic.name not in self._moving.placed:
             self._remake(topic.name, count, by_create_time)
-            moved = self._copy(copy, topic.name)
+            moved = self._copy(copy, topic.name, _placing(topic, count))
             if topic.append_time:
                 self._stamp_again(topic)
             self._done(replace(self._moving, placed=(*self._moving.placed, topic.name)))
@@ -189,7 +190,7 @@ class _Kafka:
         for done in self._client.incremental_alter_configs([resource], request_timeout=kafka.TIMEOUT_S).values():
             done.result()
 
-    def _copy(self, source: str, target: str) -> int:
+    def _copy(self, source: str, target: str, place: Callable[[bytes], int]) -> int:
         """Every committed record, placed by its key, with its time and headers. Order per key stays."""
         from confluent_kafka import Producer
 
@@ -217,6 +218,7 @@ class _Kafka:
                         target,
                         message.value(),
                         message.key(),
+                        place(message.key()),
                         timestamp=message.timestamp()[1],
                         headers=message.headers() or [],
                         on_delivery=delivered,
@@ -265,6 +267,13 @@ class _Kafka:
                         raise Problem(f"{topic} cannot be read: {error.str()}")
         finally:
             consumer.close()
+
+
+def _placing(topic: Topic, count: int) -> Callable[[bytes], int]:
+    """Key → partition of a topic with so many: -1 leaves it to the producer, which goes by the key's hash."""
+    if topic is TRENDING_BLOCKS:
+        return lambda key: partition_of(kind_of_block(key), count)
+    return lambda key: -1
 
 
 def _forget_group(client: AdminClient, group: str) -> None:

@@ -100,22 +100,24 @@ def blocked_now(settings: Settings) -> set[tuple[str, str]]:
     """What is kept off the lists, as (kind, id)."""
     import psycopg
 
-    query = 'SELECT DISTINCT ON (kind, id) kind, id, blocked FROM trending_blocks ORDER BY kind, id, "offset" DESC'
+    query = (
+        "SELECT DISTINCT ON (kind, id) kind, id, blocked FROM trending_blocks ORDER BY kind, id, at DESC, blocked DESC"
+    )
     with psycopg.connect(settings.address("postgres")) as connection:
         return {(kind, item) for kind, item, blocked in connection.execute(query).fetchall() if blocked}
 
 
 def received(settings: Settings, from_ms: int, to_ms: int, by: str = "received_at") -> list[Received]:
-    """The raw views and reactions of a time that ClickHouse still has, in the order of receipt."""
+    """The raw views and reactions of a time that ClickHouse still has, each partition's in the order of receipt."""
     import clickhouse_connect
 
     query = f"""
-SELECT subject, raw, toUnixTimestamp64Milli(received_at) FROM events
+SELECT subject, raw, toUnixTimestamp64Milli(received_at), partition FROM events
 WHERE topic = 'views' AND {by} > fromUnixTimestamp64Milli({{a:Int64}}) AND {by} <= fromUnixTimestamp64Milli({{b:Int64}})
-ORDER BY {by}, partition, offset"""
+ORDER BY partition, offset"""
     with clickhouse_connect.get_client(dsn=settings.address("clickhouse"), autogenerate_session_id=False) as client:
         rows = client.query(query, parameters={"a": from_ms, "b": to_ms}, column_formats={"raw": "bytes"}).result_rows
-    return [Received(subject.encode(), bytes(raw), ms) for subject, raw, ms in rows]
+    return [Received(subject.encode(), bytes(raw), ms, partition) for subject, raw, ms, partition in rows]
 
 
 def params_of(file: Path) -> Params:

@@ -30,15 +30,18 @@ PROGRESS_APP = f"daybook-progress-g{GENERATION}"
 """Of the progress stream."""
 
 
-TRENDING_GENERATION = 1
-"""The same for trending, which folds other events and is folded anew on its own."""
+TRENDING_GENERATION = 2
+"""The same for trending, which folds other events and is folded anew on its own.
+
+1: the first. 2: each source partition says how far it is; what is forgotten is kept per source partition.
+"""
 
 
 def trending_generation_of(generation: int) -> int:
     """The generation of trending's versions, of that of all others: rebuilt as often, of a code of its own.
 
     >>> trending_generation_of(3), trending_generation_of(2_003)
-    (1, 2001)
+    (2, 2002)
     """
     return generation // REBUILDS_APART * REBUILDS_APART + TRENDING_GENERATION
 

@@ -20,8 +20,8 @@ ALL = "all"
 LIST_SIZE = 100
 MINUTE_MS = 60_000
 
-CLAIM = -1
-"""In place of a minute: the record says whose a video is."""
+CLAIM, MARK = -1, -2
+"""In place of a minute: the count says whose a video is; or how far its source partition has come."""
 
 type_of_kind = {name: number for number, name in enumerate(KINDS)}
 
@@ -34,7 +34,7 @@ class CountKey(NamedTuple):
     region: str
     """Empty where the events name none."""
     minute: int
-    """Since 1970 UTC; or CLAIM."""
+    """Since 1970 UTC; or CLAIM, or MARK."""
     source: int
     """Partition of `views` that was counted."""
 
@@ -44,7 +44,7 @@ class Count(NamedTuple):
 
     version: int
     clock_ms: int
-    """How far the stream's clock had come where this was counted."""
+    """How far the clock of its source partition had come when this was counted."""
     seen: tuple[int, int, int]
     """Users who saw it then for the first time in the hour, in the day, in the week (of UTC)."""
     reactions: int
@@ -53,6 +53,14 @@ class Count(NamedTuple):
     """Who was counted in the first of `seen`: streams/trending/viewers.py."""
     creator: str | None
     """Of a claim: who made the video; None where nobody is named any more."""
+
+
+def mark(kind: int, source: int, version: int, clock_ms: int, caught_up: bool) -> tuple[CountKey, Count]:
+    """What follows a flush's counts of a kind: all that the source partition has to say up to its clock has been said.
+
+    `caught_up`: it had come to the end of its partition, so what is silent there is not late.
+    """
+    return CountKey(kind, "", "", MARK, source), Count(version, clock_ms, (int(caught_up), 0, 0), 0, b"", None)
 
 
 Bundle = list[tuple[CountKey, Count]]
@@ -103,6 +111,15 @@ def list_key(row: TrendingList) -> bytes:
 
 def block_key(row: Block) -> bytes:
     return f"{row.kind}|{row.id}".encode()
+
+
+def kind_of_block(key: bytes) -> int:
+    """The kind's number of a block with this key.
+
+    >>> kind_of_block(block_key(Block("sounds", "a|b", True, "me", "why", 0)))
+    3
+    """
+    return type_of_kind[key.partition(b"|")[0].decode()]
 
 
 def partition_of(kind: int, partitions: int) -> int:

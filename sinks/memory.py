@@ -26,7 +26,7 @@ class MemorySink:
         self.daily: dict[tuple[str, str], DailyRow] = {}
         self.progress: dict[str, ProgressRow] = {}
         self.trending: dict[tuple[str, str, str], TrendingList] = {}
-        self.blocks: dict[tuple[int, int], BlockRow] = {}
+        self.blocks: dict[tuple[str, str, int, bool], BlockRow] = {}
         self.rejected: dict[tuple[str, int, int], RejectedRow] = {}
         self.replayed: list[ReplayedRow] = []
         self.events: dict[tuple[str, int, int], EventRow] = {}
@@ -45,7 +45,8 @@ class MemorySink:
         self.progress |= {r.user_id: r for r in newest_progress([*self.progress.values(), *batch.progress])}
         lists = newest_lists([*self.trending.values(), *batch.trending])
         self.trending |= {(r.kind, r.region, r.window): r for r in lists}
-        self.blocks |= {(r.partition, r.offset): r for r in batch.blocks}
+        said = {(r.block.kind, r.block.id, r.block.at_ms, r.block.blocked): r for r in batch.blocks}
+        self.blocks = said | self.blocks
         self.rejected |= {(r.topic, r.partition, r.offset): r for r in batch.rejected}
         self.replayed = each_replay([*self.replayed, *batch.replayed])
         self.events |= {(r.topic, r.partition, r.offset): r for r in batch.events}

@@ -83,7 +83,9 @@ class PartitionState(Protocol):
     """The pure state of one partition: no I/O, no clock. The runtime calls it from one thread, never twice at once.
 
     It may also have `restore_note(key, value) -> bool`, for changelog records of its own whose keys begin with a zero
-    byte, and `uncounted`, the source topics that carry no events: their records are not counted.
+    byte; `uncounted`, the source topics that carry no events: their records are not counted; and
+    `reached(topic, next_offset, end)`, which hears at the start and after each fold how far it has come, and where the
+    source ended then; a flush follows.
     """
 
     def restore(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:

@@ -44,7 +44,7 @@ def event(
     else:
         data.pop("watched_s", None)
         whole |= {"type": "reaction.recorded", "data": {"kind": kind, **data}}
-    return Received(user.encode(), json.dumps(whole).encode(), received)
+    return Received(user.encode(), json.dumps(whole).encode(), received, sum(user.encode()) % PARTITIONS)
 
 
 class Rig:
@@ -53,7 +53,7 @@ class Rig:
     def __init__(self, params: Params = LOW, *, by_event_time: bool = False) -> None:
         self.params, self.by_event_time = params, by_event_time
         self.one = [self.new_one(p) for p in range(PARTITIONS)]
-        self.two = [Lists(p, params) for p in range(PARTITIONS)]
+        self.two = [Lists(p, PARTITIONS, params) for p in range(PARTITIONS)]
         self.logs_one: list[list[Pair]] = [[] for _ in range(PARTITIONS)]
         self.logs_two: list[list[Pair]] = [[] for _ in range(PARTITIONS)]
         self.waiting: list[list[Pair]] = [[] for _ in range(PARTITIONS)]
@@ -66,14 +66,20 @@ class Rig:
     def send(self, records: list[Received]) -> None:
         by_partition: dict[int, list[Received]] = {}
         for record in records:
-            by_partition.setdefault(sum(record.key or b"") % PARTITIONS, []).append(record)
+            by_partition.setdefault(record.partition, []).append(record)
         for number, some in by_partition.items():
-            keys, raws, times = zip(*some, strict=True)
+            keys, raws, times, _ = zip(*some, strict=True)
             counts = self.one[number].fold(Records("views", number, range(len(some)), times, keys, raws))
             assert sum(counts) == len(some)
 
-    def flush_one(self) -> None:
+    def behind(self, number: int, is_behind: bool) -> None:
+        """Say of a source partition whether there is more of it than was folded."""
+        self.one[number].reached("views", 1, 2 if is_behind else 1)
+
+    def flush_one(self, only: int | None = None) -> None:
         for number, state in enumerate(self.one):
+            if only not in (None, number):
+                continue
             self.version += 1
             drained = state.drain(self.version)
             self.logs_one[number] += drained.state
@@ -101,7 +107,7 @@ class Rig:
     def crash(self) -> None:
         """All workers start anew from their changelogs."""
         self.one = [self.new_one(p) for p in range(PARTITIONS)]
-        self.two = [Lists(p, self.params) for p in range(PARTITIONS)]
+        self.two = [Lists(p, PARTITIONS, self.params) for p in range(PARTITIONS)]
         for states, logs in ((self.one, self.logs_one), (self.two, self.logs_two)):
             for state, log in zip(states, logs, strict=True):
                 if log:

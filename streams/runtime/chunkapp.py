@@ -141,6 +141,7 @@ class ChunkApp(faust.App):
             position, topic_id = partition.positions.get(tp.topic), table.topic_ids[tp.topic]
             if position is None:
                 partition.open(tp.topic, topic_id, starts[tp], ends[tp])
+                partition.begin(tp.topic, ends[tp])
                 if starts[tp]:
                     log.warning("%s/%d has no state yet and starts at offset %d", tp.topic, tp.partition, starts[tp])
                 continue
@@ -155,3 +156,4 @@ class ChunkApp(faust.App):
             )
             if wrong:
                 refuse(wrong)
+            partition.begin(tp.topic, ends[tp])

@@ -53,6 +53,7 @@ class OwnedPartition:
         self._generation = generation
         self._moved: set[str] = set()
         self._quiet = False
+        self._reached: Callable[[str, int, int], None] | None = getattr(state, "reached", None)
         self._limit = limit
         self._tally = Tally()
         if limit is not None and isinstance(state, Guarded):
@@ -101,8 +102,18 @@ class OwnedPartition:
         position = Position(self._generation, self.flush_number, topic_id, start, history=end)
         self.positions[topic] = self.committed[topic] = position
 
-    def fold(self, records: Records, next_offset: int) -> None:
-        """Fold records and move the watermark; raises TooManyRefused or as the state does, having changed nothing."""
+    def begin(self, topic: str, end: int) -> None:
+        """Tell the state, if it listens, how far it is in a source before anything more is folded: the next flush may
+        say so, and there is one."""
+        if self._reached is not None:
+            self._reached(topic, self.positions[topic].next_offset, end)
+            self._moved.add(topic)
+
+    def fold(self, records: Records, next_offset: int, end: int = 0) -> None:
+        """Fold records and move the watermark; raises TooManyRefused or as the state does, having changed nothing.
+
+        ``end``: where the source ended when they were fetched.
+        """
         received = len(records.offsets)
         old = self.positions[records.topic]
         self._tally = Tally(old.recent, old.recent_rejected, old.rejected_run)
@@ -127,6 +138,8 @@ class OwnedPartition:
         )
         self.positions[records.topic] = _plus(position, counts)
         self._moved.add(records.topic)
+        if self._reached is not None:
+            self._reached(records.topic, next_offset, end)
         if is_history:
             self._quiet = True
         if received:

@@ -148,8 +148,7 @@ class ChunkTableManager(TableManager):
         """Check the restored positions against the source topics; a partition that passes may be folded into."""
         for table in self.chunk_tables:
             await self.app.admit(table)
-            for number, partition in table.store.partitions.items():
-                partition.ready = table.owns(number)
+            table.begin()
 
     async def release(self) -> None:
         """Commit what is in flight and close the producers."""

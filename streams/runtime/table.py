@@ -117,6 +117,13 @@ class ChunkTable(faust.Table[Any, Any]):
         """Whether this process may write for the partition; others in the store are followed as a standby."""
         return number in self._flushers
 
+    def begin(self) -> None:
+        """Let owned partitions be folded into, and flush what they have to say before."""
+        for number, partition in self.store.partitions.items():
+            partition.ready = self.owns(number)
+            if partition.ready and partition.dirty:
+                self._flushers[number].wake()
+
     async def drained(self) -> None:
         """Wait until all that was folded is committed."""
         for flusher in self._flushers.values():
@@ -194,7 +201,7 @@ class ChunkTable(faust.Table[Any, Any]):
         pause, attempt = self.tuning.retry_pause_s, 1
         while True:
             try:
-                return partition.fold(records, next_offset)
+                return partition.fold(records, next_offset, chunk.end)
             except TooManyRefused as why:
                 await self._must_be_allowed(partition, records, why)
             except Exception as error:

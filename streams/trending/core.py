@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from schemas.topics import REJECTED, TRENDING_COUNTS
-from schemas.trending import BUNDLE, CLAIM, KINDS, MINUTE_MS, Bundle, Count, CountKey, pack, partition_of
+from schemas.trending import BUNDLE, CLAIM, KINDS, MINUTE_MS, Bundle, Count, CountKey, mark, pack, partition_of
 from streams.state import Counts, Drained, Guard, Pairs, Records, Target
 from streams.trending.events import (
+    HOUR_MS,
+    KEEP_HOURS,
     RANK_BYTES,
     TIMELY_AT,
     VIEW,
@@ -28,8 +30,6 @@ from streams.trending.events import (
 from streams.trending.firsts import FRESH, LANE, LANE_MASK, REGIONS, Firsts, earliest, fresh, moved, unit_of
 from streams.trending.viewers import hash_of, packed
 
-KEEP_HOURS = 8 * 24 + 1
-"""A week, in which a user counts once, and the day by which a view may be late."""
 ITEM_BITS = 36
 """Of a code: 26 of its minute, 10 of its region."""
 _CODES = (1 << ITEM_BITS) - 1
@@ -65,6 +65,8 @@ class Viewings:
         self.cells: dict[int, list[Any]] = {}
         """Item and code → its lanes, then the hashes of the users in the first of them."""
         self.clock_ms = 0
+        self.caught_up = True
+        """Whether all that the broker had at the last fetch is folded."""
         self.guard: Guard | None = None
         self._shown: dict[tuple[Any, ...], tuple[int, ...]] = {}
         self._claimed: set[int] = set()
@@ -72,7 +74,8 @@ class Viewings:
         self._hours: dict[int, list[tuple[str, str]]] = {}
         """Hour → entities whose time lies there, for forgetting them."""
         self._oldest = 0
-        self._told_minute = 0
+        self._told: tuple[int, bool] | None = None
+        """The minute and whether it was caught up, as stage two was told last."""
         self._state: dict[bytes, bytes | None] = {}
         self._dirty: set[int] = set()
         self._rejected: Pairs = []
@@ -98,7 +101,7 @@ class Viewings:
     def _restored(self, user: User, subject: str, entity: str, value: bytes) -> None:
         winner = unpack_winner(value)
         user.entities[entity] = value
-        self._hours.setdefault(winner.ms // 3_600_000, []).append((subject, entity))
+        self._hours.setdefault(winner.ms // HOUR_MS, []).append((subject, entity))
         if winner.slot and value[TIMELY_AT] == _TIMELY:
             self._count_in(user, winner)
 
@@ -111,6 +114,10 @@ class Viewings:
         applied, duplicate, superseded = self._apply(decided)
         self._rejected += refused
         return Counts(applied, duplicate, superseded, len(refused))
+
+    def reached(self, topic: str, next_offset: int, end: int) -> None:
+        """Hear how far it has come, and where the topic ended then."""
+        self.caught_up = next_offset >= end
 
     def drain(self, version: int) -> Drained:
         """What changed since the last drain: winners, counts with this version, rejects."""
@@ -134,11 +141,10 @@ class Viewings:
             creator = max(self.claims.get(item, ()), default=None)
             key = CountKey(0, names[item][1], "", CLAIM, self.partition)
             found[0].append((key, Count(version, clock_ms, (0, 0, 0), 0, b"", creator)))
-        if (minute := clock_ms // MINUTE_MS) > self._told_minute:  # lists decay though nothing else has changed
-            self._told_minute = minute
-            for kind, counts in enumerate(found):
-                tick = Count(version, clock_ms, (0, 0, 0), 0, b"", None)
-                counts.append((CountKey(kind, "", "", 0, self.partition), tick))
+        told, self._told = self._told, (clock_ms // MINUTE_MS, self.caught_up)
+        for kind, counts in enumerate(found):
+            if counts or told != self._told:  # lists decay though nothing else has changed
+                counts.append(mark(kind, self.partition, version, clock_ms, self.caught_up))
         state: Pairs = [*self._state.items(), (_CLOCK, str(self.clock_ms).encode())]
         drained = Drained(state, {**self._bundled(found), REJECTED.name: self._rejected})
         self._state, self._dirty, self._claimed, self._rejected = {}, set(), set(), []
@@ -184,7 +190,7 @@ class Viewings:
                 self._count_out_of(user, entity, old)
             applied += 1
             entities[entity] = state[f"{subject}\0{entity}".encode()] = pack_winner(one)
-            hour = ms // 3_600_000
+            hour = ms // HOUR_MS
             same_hour = hours.get(hour)
             if same_hour is None:
                 same_hour = hours[hour] = []
@@ -338,7 +344,7 @@ class Viewings:
 
     def _forget(self) -> None:
         """Drop what no view can touch any more: it is older than a week and the day by which a view may be late."""
-        until = self.clock_ms // 3_600_000 - KEEP_HOURS
+        until = self.clock_ms // HOUR_MS - KEEP_HOURS
         if until <= self._oldest:
             return
         self._oldest = until
@@ -350,7 +356,7 @@ class Viewings:
                 if user is None or value is None:
                     continue
                 winner = unpack_winner(value)
-                if winner.ms // 3_600_000 == hour:
+                if winner.ms // HOUR_MS == hour:
                     if winner.slot and value[TIMELY_AT] == _TIMELY and winner.creator is not None:
                         self._claim(self.items[0, winner.content], winner.creator, -1)
                     del user.entities[entity]

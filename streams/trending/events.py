@@ -26,8 +26,11 @@ WEIGHTS = {2: 1, 3: 2, 4: 2, 5: 3}
 QUALIFIED_S, QUALIFIED_SHARE = 30.0, 0.5
 """A view counts from 30 s on, or from half of the length on (as PeerTube counts views)."""
 AHEAD_MS = 5 * 60_000
-LATE_MS = 24 * 3_600_000
+HOUR_MS = 3_600_000
+LATE_MS = 24 * HOUR_MS
 """A time that lies further ahead of the stream's clock, or behind it, is no trend now: it counts for nothing here."""
+KEEP_HOURS = 8 * 24 + 1
+"""A week, in which a user counts once, and the day by which a view may be late."""
 NO_REGION = 0
 
 RANK = struct.Struct(">IB16s")

@@ -41,7 +41,9 @@ def build(
         **settings,
     )
     topic = chunked_topic(app, TRENDING_COUNTS.name, TRENDING_BLOCKS.name)
-    lists = fold_table(app, "lists", partitions, lambda number: Lists(number, params), outputs=[TRENDING.name])
+    lists = fold_table(
+        app, "lists", partitions, lambda number: Lists(number, partitions, params), outputs=[TRENDING.name]
+    )
 
     @app.agent(topic)
     async def trending_lists(stream: Any) -> None:

@@ -1,20 +1,27 @@
 """Stage two: the counts of all source partitions, item by item, and the lists that they make.
 
 A kind's counts meet in one partition, because a list is made of all of them. The newest version of each count holds, so
-a count that comes again changes nothing. The clock is the furthest that any of stage one's has come: without events
-nothing moves, and the last lists stay.
+a count that comes again changes nothing.
+
+The clock is a watermark: the least that any source partition has come to, of those that are behind or were not heard
+of yet. One that has come to its end holds nobody back, whatever its clock: it has nothing earlier to say. Without
+events nothing moves, and the last lists stay. What is forgotten is forgotten per source partition, by its own clock,
+so who is behind loses nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from schemas.positions import GENERATION_SHIFT
 from schemas.topics import REBUILDS_APART, TRENDING, TRENDING_BLOCKS, TRENDING_GENERATION
 from schemas.trending import (
     ALL,
+    BUNDLE,
     CLAIM,
     KINDS,
+    MARK,
     MINUTE_MS,
     WINDOWS,
     Block,
@@ -34,30 +41,40 @@ from schemas.trending import (
 )
 from streams.state import Counts, Drained, Pairs, Records
 from streams.trending.ranking import Place, ranked
-from streams.trending.scoring import MINUTES, Params, Parts
+from streams.trending.scoring import AHEAD, KEEP_HOURS, MINUTES, Params, Parts, weeks_known
 from streams.trending.series import Series, difference, entry
 
 KEEP_MINUTES = 9 * 1_440
 """A week, and the two days that stage one keeps too, rounded up."""
-KEEP_HOURS = 6 * 168
-"""Of sums for baselines: the weeks that they take, and the window."""
 _COUNT, _HOURS, _BLOCK, _CLOCK = b"c", b"h", b"b", b"t"
 """First bytes of the changelog's keys."""
 Shelf = tuple[int, str]
 """Kind and region."""
+Hourly = tuple[int, str, str, int, int, int]
+"""Kind, region, id, and how often it was seen, as in `Count.seen`."""
+
+
+class Clock(NamedTuple):
+    """How far a source partition has come."""
+
+    version: int
+    ms: int
+    caught_up: bool
 
 
 class Lists:
     """The state of one partition (streams.state.PartitionState)."""
 
-    def __init__(self, partition: int = 0, params: Params | None = None) -> None:
+    def __init__(self, partition: int = 0, sources: int = 1, params: Params | None = None) -> None:
         self.partition = partition
+        self.sources = sources
+        """How many source partitions there are; each says how far it is before it counts anything."""
         self.params = params or Params()
         self.now = 0
         """The minute that lists are made for."""
         self.clock_ms = 0
-        self.first = 0
-        """The earliest minute that anything was counted in; 0 before."""
+        self.clocks: dict[int, Clock] = {}
+        """By source partition."""
         self.shelves: dict[Shelf, dict[str, Series]] = {}
         self.claims: dict[str, dict[int, str]] = {}
         """Video → source partition → creator."""
@@ -67,13 +84,16 @@ class Lists:
         """Minute → keys of its counts."""
         self._scores: dict[tuple[int, str, int], dict[str, int]] = {}
         """(kind, region, window) → scores, kept up for items that change, made anew with each minute."""
-        self._old_hours: dict[int, dict[tuple[Shelf, str], None]] = {}
-        """Hour → series whose minutes then are forgotten."""
+        self._old: dict[int, dict[bytes, list[Hourly]]] = {}
+        """Hour → what is left of its minutes that are forgotten, by source partition."""
+        self._seen: tuple[dict[int, int], ...] = tuple({} for _ in KINDS)
+        """Of each kind, hour → views of anything."""
+        self._weeks: tuple[int, ...] = ()
+        self._horizons: dict[int, int] = {}
         self._state: dict[bytes, bytes | None] = {}
         self._changed: dict[Shelf, dict[str, None]] = {}
-        self._scored_at = -1
+        self._scored_at: tuple[int, ...] = ()
         self._emitted: dict[tuple[int, str, int], list[tuple[Place, int]]] = {}
-        self._clock_told = 0
 
     # -- streams.state.PartitionState
 
@@ -89,10 +109,10 @@ class Lists:
             elif what == _BLOCK and value is not None:
                 self._block(decode_block(value))
             elif what == _CLOCK and value is not None:
-                clock_ms, self.first = unpack(value)
-                self._advance(clock_ms)
+                self.clocks[unpack(rest)] = Clock(*unpack(value))
+                self._advance()
             elif what == _HOURS:
-                self._restore_hour(rest, value)
+                self._restore_hours(rest, value)
         self._state.clear()
 
     def fold(self, records: Records) -> Counts:
@@ -126,9 +146,6 @@ class Lists:
                 row = TrendingList(KINDS[kind], region, name, version, self.clock_ms)
                 row.entries = [self._entry(at, place) for place in places]
                 rows.append((list_key(row), encode_list(row)))
-        if self._clock_told != self.clock_ms:
-            self._clock_told = self.clock_ms
-            self._state[_CLOCK] = pack((self.clock_ms, self.first))
         drained = Drained(list(self._state.items()), {TRENDING.name: rows})
         self._state, self._changed = {}, {}
         return drained
@@ -137,10 +154,9 @@ class Lists:
 
     def _count(self, what: CountKey, count: Count) -> bool:
         """Take a count if it is newer than the one that is held."""
-        self._advance(count.clock_ms)
-        if not what.id:
-            return True  # only the clock
-        if what.minute < self._horizon and what.minute != CLAIM:
+        if what.minute == MARK:
+            return self._mark(what.source, count)
+        if what.minute < self._horizon(what.source) and what.minute != CLAIM:
             return False
         key, value = pack(what), pack(count)
         old = self._counts.get(key)
@@ -150,6 +166,16 @@ class Lists:
         self._state[_COUNT + key] = value
         return True
 
+    def _mark(self, source: int, count: Count) -> bool:
+        """A source partition has come so far."""
+        held = self.clocks.get(source)
+        if held is not None and held.version >= count.version:
+            return False
+        clock = self.clocks[source] = Clock(count.version, count.clock_ms, bool(count.seen[0]))
+        self._state[_CLOCK + pack(source)] = pack(clock)
+        self._advance()
+        return True
+
     def _take(self, key: bytes, value: bytes, what: CountKey, count: Count) -> None:
         if what.minute == CLAIM:
             return self._claim(key, value, what, count)
@@ -157,8 +183,7 @@ class Lists:
         by = difference(count, None if before is None else unpack_count(before))
         self._counts[key] = value
         self._by_minute.setdefault(what.minute, {})[key] = None
-        if not self.first or what.minute < self.first:
-            self.first = what.minute
+        self._see(what.kind, what.minute // 60, by[0])
         for at in _shelves(what):
             shelf = self.shelves.setdefault(at, {})
             series = shelf.get(what.id)
@@ -186,20 +211,34 @@ class Lists:
         claims = self.claims.get(video)
         return None if claims is None else max(claims.values())
 
-    @property
-    def _horizon(self) -> int:
-        """The first minute that is kept; whole hours go at once."""
-        return (self.now - KEEP_MINUTES) // 60 * 60
+    def _see(self, kind: int, hour: int, views: int) -> None:
+        own = self._seen[kind]
+        own[hour] = own.get(hour, 0) + views
+        if not own[hour]:
+            del own[hour]
 
-    def _advance(self, clock_ms: int) -> None:
-        self.clock_ms = max(self.clock_ms, clock_ms)
+    def _horizon(self, source: int) -> int:
+        """The first minute of which its counts are kept: neither it nor any list goes back before. Whole hours go."""
+        clock = self.clocks.get(source)
+        return 0 if clock is None else (min(clock.ms // MINUTE_MS, self.now) - KEEP_MINUTES) // 60 * 60
+
+    def _advance(self) -> None:
+        """Move the clock, never back; let minutes into the windows, and out of them."""
+        if len(self.clocks) < self.sources:
+            return
+        behind = [clock.ms for clock in self.clocks.values() if not clock.caught_up]
+        self.clock_ms = max(self.clock_ms, min(behind) if behind else max(clock.ms for clock in self.clocks.values()))
         before, self.now = self.now, self.clock_ms // MINUTE_MS
         if before == self.now or not before:
             return
         for number, window in enumerate(MINUTES):
-            for minute in self._between(before - window, self.now - window):
-                for at, item in {(at, w.id) for w in map(unpack_key, self._by_minute[minute]) for at in _shelves(w)}:
-                    self.shelves[at][item].expire(number, minute, self.params)
+            self._shift(number, self._between(before - window, min(self.now - window, before + AHEAD)), -1)
+            self._shift(number, self._between(max(self.now - window, before + AHEAD), self.now + AHEAD), 1)
+
+    def _shift(self, window: int, minutes: list[int], sign: int) -> None:
+        for minute in minutes:
+            for at, item in {(at, w.id) for w in map(unpack_key, self._by_minute[minute]) for at in _shelves(w)}:
+                self.shelves[at][item].shift(window, minute, self.params, sign)
 
     def _between(self, after: int, through: int) -> list[int]:
         if through - after > len(self._by_minute):
@@ -210,8 +249,11 @@ class Lists:
 
     def _moved(self) -> list[tuple[tuple[int, str, int], str]]:
         """The lists to look at, scores made: of changed items, or of all when the minute is another."""
-        anew = self._scored_at != self.now
-        self._scored_at = self.now
+        if not self.now:
+            return []  # nobody has said yet how far it is
+        self._weeks = tuple(weeks_known(self.params, hours, self.now) for hours in self._seen)
+        anew = self._scored_at != (self.now, *self._weeks)
+        self._scored_at = (self.now, *self._weeks)
         found = []
         for (kind, region), items in list(self.shelves.items()) if anew else [(at, {}) for at in self._changed]:
             for number, name in enumerate(WINDOWS):
@@ -232,7 +274,7 @@ class Lists:
 
     def _parts(self, kind: int, region: str, window: int, item: str) -> Parts | None:
         series = self.shelves.get((kind, region), {}).get(item)
-        return None if series is None else series.parts(window, self.params, self.now, self.first)
+        return None if series is None else series.parts(window, self.params, self.now, self._weeks[kind])
 
     def _entry(self, at: tuple[int, str, int], place: Place) -> Entry:
         kind, region, window = at
@@ -248,10 +290,14 @@ class Lists:
         blocks = [(value, decode_block(value)) for _, value in _pairs(records)]
         for value, block in blocks:
             self._block(block)
-            self._state[_BLOCK + block_key(block)] = value
+            if self.blocks[block.kind, block.id] is block:
+                self._state[_BLOCK + block_key(block)] = value
         return Counts(applied=len(blocks))
 
     def _block(self, block: Block) -> None:
+        held = self.blocks.get((block.kind, block.id))
+        if held is not None and (held.at_ms, held.blocked) > (block.at_ms, block.blocked):
+            return  # a later word holds, in whatever order they come
         self.blocks[block.kind, block.id] = block
         for kind, region in self.shelves:
             if KINDS[kind] == block.kind:
@@ -261,49 +307,84 @@ class Lists:
 
     def _forget(self) -> None:
         """Minutes that no window reaches become hours; hours that no baseline reaches go."""
-        first_minute, first_hour = self._horizon, self.now // 60 - KEEP_HOURS
-        for minute in [minute for minute in self._by_minute if minute < first_minute]:
-            for key in self._by_minute.pop(minute):
+        horizons = {source: self._horizon(source) for source in self.clocks}
+        if horizons == self._horizons:
+            return
+        self._horizons = horizons
+        self._to_hours(horizons)
+        for hour in [hour for hour in self._old if hour < self.now // 60 - KEEP_HOURS]:
+            for key in list(self._old[hour]):
+                self._forget_hours(key, hour)
+                self._state[_HOURS + key] = None
+
+    def _to_hours(self, horizons: dict[int, int]) -> None:
+        gone: dict[tuple[int, int], dict[tuple[int, str, str], list[int]]] = {}
+        last = max(horizons.values())
+        for minute in [minute for minute in self._by_minute if minute < last]:
+            for key in list(self._by_minute[minute]):
                 what = unpack_key(key)
-                del self._counts[key]
-                self._state[_COUNT + key] = None
-                for at in _shelves(what):
-                    series = self.shelves[at][what.id]
-                    series.minutes.pop(minute, None)
-                    series.forget_sketches(first_minute)
-                    hour = minute // 60
-                    self._state[_hours_key(at, what.id, hour)] = pack(series.hours[hour])
-                    self._old_hours.setdefault(hour, {})[at, what.id] = None
-        for hour in [hour for hour in self._old_hours if hour < first_hour]:
-            for at, item in self._old_hours.pop(hour):
-                self._state[_hours_key(at, item, hour)] = None
-                series = self.shelves[at][item]
-                del series.hours[hour]
-                if not series.hours:
+                if minute < horizons.get(what.source, 0):
+                    count = self._forget_count(key, what)
+                    self._state[_COUNT + key] = None
+                    items = gone.setdefault((minute // 60, what.source), {})
+                    sums = items.setdefault((what.kind, what.region, what.id), [0, 0, 0])
+                    sums[:] = (held + more for held, more in zip(sums, count.seen, strict=True))
+        for (hour, source), items in gone.items():
+            left: list[Hourly] = [(*item, a, b, c) for item, (a, b, c) in items.items()]
+            for n in range(0, len(left), BUNDLE):
+                key, some = pack((hour, source, n)), left[n : n + BUNDLE]
+                self._old.setdefault(hour, {})[key] = some
+                self._state[_HOURS + key] = pack(some)
+
+    def _forget_count(self, key: bytes, what: CountKey) -> Count:
+        """A count goes; what it adds to its hour stays."""
+        count = unpack_count(self._counts.pop(key))
+        del self._by_minute[what.minute][key]
+        if not self._by_minute[what.minute]:
+            del self._by_minute[what.minute]
+        for at in _shelves(what):
+            series = self.shelves[at][what.id]
+            series.forget(what.minute, (*count.seen, count.reactions))
+            series.forget_sketches(self.now - KEEP_MINUTES)
+        return count
+
+    def _forget_hours(self, key: bytes, hour: int) -> None:
+        for kind, region, item, *seen in self._old[hour].pop(key):
+            self._see(kind, hour, -seen[0])
+            for at in _shelves(CountKey(kind, item, region, 0, 0)):
+                series = self.shelves[at].get(item)
+                if series is None:
+                    continue  # it had nothing left
+                series.add_hour(hour, seen, -1)
+                if not any(series.hours[hour]):
+                    del series.hours[hour]
+                if not series.hours and not series.minutes:
                     del self.shelves[at][item]
                     self._changed.setdefault(at, {})[item] = None
+        if not self._old[hour]:
+            del self._old[hour]
 
     def _drop(self, key: bytes) -> None:
-        """A count that was forgotten, at recovery; its hour has a record of its own."""
-        if self._counts.pop(key, None) is not None:
+        """A count that was forgotten, at recovery: what it was to its hour has a record of its own."""
+        if key in self._counts:
             what = unpack_key(key)
-            del self._by_minute[what.minute][key]
+            count = self._forget_count(key, what)
+            self._see(what.kind, what.minute // 60, -count.seen[0])
             for at in _shelves(what):
-                self.shelves[at][what.id].minutes.pop(what.minute, None)
+                self.shelves[at][what.id].add_hour(what.minute // 60, count.seen, -1)
 
-    def _restore_hour(self, key: bytes, value: bytes | None) -> None:
-        kind, region, item, hour = unpack(key)
-        shelf = self.shelves.setdefault((kind, region), {})
+    def _restore_hours(self, key: bytes, value: bytes | None) -> None:
+        hour = unpack(key)[0]
         if value is None:
-            if item in shelf:
-                shelf[item].hours.pop(hour, None)
+            if key in self._old.get(hour, {}):
+                self._forget_hours(key, hour)
             return
-        shelf.setdefault(item, Series()).hours[hour] = unpack(value)
-        self._old_hours.setdefault(hour, {})[(kind, region), item] = None
-
-
-def _hours_key(at: Shelf, item: str, hour: int) -> bytes:
-    return _HOURS + pack((*at, item, hour))
+        left = self._old.setdefault(hour, {})[key] = [tuple(each) for each in unpack(value)]
+        for kind, region, item, *seen in left:
+            self._see(kind, hour, seen[0])
+            for at in _shelves(CountKey(kind, item, region, 0, 0)):
+                series = self.shelves.setdefault(at, {}).setdefault(item, Series())
+                series.add_hour(hour, seen)
 
 
 def _shelves(what: CountKey) -> tuple[Shelf, ...]:

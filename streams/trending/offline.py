@@ -12,8 +12,8 @@ from typing import NamedTuple
 from schemas.codec import Event, Rejected, canonical, reader
 from schemas.structs import TYPE_OF
 from schemas.trending import ALL, KINDS, LIST_SIZE, MINUTE_MS, WINDOWS
-from streams.trending.events import NOTHING, VIEW, WEIGHTS, is_timely, slot_of
-from streams.trending.scoring import Params, Parts, baseline, landmark, score, weeks_known, weight
+from streams.trending.events import HOUR_MS, KEEP_HOURS, NOTHING, VIEW, WEIGHTS, is_timely, slot_of
+from streams.trending.scoring import Params, Parts, baseline, is_inside, landmark, score, weeks_known, weight
 
 
 class Received(NamedTuple):
@@ -22,6 +22,8 @@ class Received(NamedTuple):
     key: bytes | None
     raw: bytes
     received_ms: int
+    partition: int = 0
+    """Its records come in the order of their offsets; of receipts alone the order says nothing."""
 
 
 class Listed(NamedTuple):
@@ -54,12 +56,14 @@ def lists(
     for name, window in WINDOWS.items():
         views, reactions = counts(found, window)
         scored: dict[tuple[str, str], list[Listed]] = {}
-        first = min((minute for minutes in views.values() for minute in minutes), default=now)
-        first = min(first, min((minute for minutes in reactions.values() for minute in minutes), default=now))
+        hours: dict[str, set[int]] = {}
+        for (kind, _, _), minutes in views.items():
+            hours.setdefault(kind, set()).update(minute // 60 for minute in minutes)
+        weeks = {kind: weeks_known(params, hours.get(kind, ()), now) for kind in KINDS}
         for kind, item, region in {**views, **reactions}:
             if kind in kinds and (kind, item) not in blocked:
                 own = views.get((kind, item, region), {}), reactions.get((kind, item, region), {})
-                parts, seen = _parts(params, window, now, *own, first)
+                parts, seen = _parts(params, window, now, *own, weeks[kind])
                 if parts is not None:
                     scored.setdefault((kind, region), []).append(Listed(item, parts, seen))
         for (kind, region), entries in scored.items():
@@ -76,18 +80,21 @@ class Winners(NamedTuple):
     reactions: dict[tuple[str, Item, int], list[tuple[int, str]]]
     creators: dict[str, str]
     clock_ms: int
+    """As far as the furthest partition has come: with all of them read to their ends, none is waited for."""
 
 
 def winners(records: Iterable[Received], by_event_time: bool) -> Winners:
-    """The winning event of every entity, if any copy of it came in time."""
-    read, clock_ms = reader("views"), 0
+    """The winning event of every entity, if any copy of it came in time, by the clock of its partition."""
+    read, clocks = reader("views"), {0: 0}
     best: dict[tuple[str, str], tuple[tuple[int, bool, bytes], bool, int, Event]] = {}
-    for key, raw, received_ms in records:
+    where: dict[str, int] = {}
+    for key, raw, received_ms, partition in records:
         got = read(raw, received_ms)
         if isinstance(got, Rejected) or key != got[0].subject.encode():
             continue
         event, ms, _ = got
-        clock_ms = max(clock_ms, ms if by_event_time else received_ms)
+        clock_ms = clocks[partition] = max(clocks.get(partition, 0), ms if by_event_time else received_ms)
+        where[event.subject] = partition
         deleted = TYPE_OF[type(event)].endswith(".deleted")
         rank = (event.revision, deleted, _digest(canonical(event)))
         timely = is_timely(ms, clock_ms if by_event_time else received_ms)
@@ -97,7 +104,7 @@ def winners(records: Iterable[Received], by_event_time: bool) -> Winners:
             best[name] = (rank, timely, ms, event)
         elif rank == old[0]:
             best[name] = (rank, timely or old[1], ms, event)
-    found = Winners({}, {}, {}, clock_ms)
+    found = Winners({}, {}, {}, max(clocks.values()))
     for (user, _), (_, timely, ms, event) in best.items():
         slot = slot_of(event)
         if not timely or slot == NOTHING:
@@ -105,7 +112,7 @@ def winners(records: Iterable[Received], by_event_time: bool) -> Winners:
         data = event.data
         items = {(KINDS[0], data.content), *((KINDS[2], tag) for tag in data.hashtags)}
         items |= {(kind, name) for kind, name in ((KINDS[1], data.creator), (KINDS[3], data.sound)) if name is not None}
-        if data.creator is not None:
+        if data.creator is not None and ms // HOUR_MS >= clocks[where[user]] // HOUR_MS - KEEP_HOURS:
             found.creators[data.content] = max(data.creator, found.creators.get(data.content, ""))
         at = (ms // MINUTE_MS, data.region or "")
         for item in items:
@@ -140,19 +147,19 @@ def _count(
 
 
 def _parts(
-    params: Params, window: int, now: int, views: Minutes, reactions: Minutes, first: int
+    params: Params, window: int, now: int, views: Minutes, reactions: Minutes, weeks: int
 ) -> tuple[Parts | None, int]:
     start = landmark(window, now)
 
     def weighted(minutes: Minutes) -> int:
-        inside = {minute: n for minute, n in minutes.items() if minute > now - window}
+        inside = {minute: n for minute, n in minutes.items() if is_inside(minute, window, now)}
         return sum(n * weight(window, params.half_lives_per_window, minute - start) for minute, n in inside.items())
 
     hourly: dict[int, int] = {}
     for minute, n in views.items():
         hourly[minute // 60] = hourly.get(minute // 60, 0) + n
-    base = baseline(hourly, window, params, now, weeks_known(params, first, now))
-    seen = sum(n for minute, n in views.items() if minute > now - window)
+    base = baseline(hourly, window, params, now, weeks)
+    seen = sum(n for minute, n in views.items() if is_inside(minute, window, now))
     return score(params, window, now, weighted(views), weighted(reactions), base, seen), seen
 
 

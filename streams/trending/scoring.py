@@ -12,16 +12,21 @@ score      (observed - expected)² / expected where observed > expected, else no
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Context, Decimal
 
 import msgspec
 
-from schemas.trending import WINDOWS
+from schemas.trending import MINUTE_MS, WINDOWS
+from streams.trending.events import AHEAD_MS
 
 ONE = 1 << 24
 """The weight at a landmark."""
 HOURS_PER_WEEK = 168
+KEEP_HOURS = 6 * HOURS_PER_WEEK
+"""Of sums for baselines: the weeks that they take, and the window."""
+AHEAD = AHEAD_MS // MINUTE_MS
+"""Minutes after the one that a list is made for, in which a view may lie that counts."""
 _EXACT = Context(prec=40)
 
 
@@ -72,9 +77,20 @@ def hour_weights(window: int, halvings: int, now: int) -> Mapping[int, int]:
     return found
 
 
-def weeks_known(params: Params, first: int, now: int) -> int:
-    """How many whole weeks lie between the stream's first minute and now, at most as many as the baseline takes."""
-    return max(0, min(params.baseline_weeks, (now - first) // 10_080))
+def weeks_known(params: Params, hours: Iterable[int], now: int) -> int:
+    """How many whole weeks ago the first of these hours began, in which anything of the kind was seen; at most as many
+    as the baseline takes, and hours that are not kept are left out.
+
+    >>> weeks_known(Params(), [0, 168], 3 * 10_080 + 5), weeks_known(Params(), [], 5)
+    (3, 0)
+    """
+    first = min((hour for hour in hours if hour >= now // 60 - KEEP_HOURS), default=now // 60)
+    return max(0, min(params.baseline_weeks, (now - 60 * first) // 10_080))
+
+
+def is_inside(minute: int, window: int, now: int) -> bool:
+    """Whether a minute counts in a window (in minutes) of a list that is made for `now`."""
+    return now - window < minute <= now + AHEAD
 
 
 def baseline(hourly: Mapping[int, int], window: int, params: Params, now: int, weeks: int) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from schemas.trending import Count, Entry
-from streams.trending.scoring import MINUTES, Params, Parts, baseline, landmark, score, weeks_known, weight
+from streams.trending.scoring import MINUTES, Params, Parts, baseline, is_inside, landmark, score, weight
 from streams.trending.viewers import Viewers, distinct
 
 BUCKETS = tuple(window // 8 for window in MINUTES)
@@ -39,22 +41,32 @@ class Series:
         counts = self.minutes.get(minute)
         if counts is None:
             counts = self.minutes[minute] = [0, 0, 0, 0]
-        hour = self.hours.get(minute // 60)
-        if hour is None:
-            hour = self.hours[minute // 60] = [0, 0, 0]
         for n in range(4):
             counts[n] += by[n]
-        for n in range(3):
-            hour[n] += by[n]
+        self.add_hour(minute // 60, by)
         for n, sums in enumerate(self.sums):
-            if sums is not None and minute > now - MINUTES[n]:
+            if sums is not None and is_inside(minute, MINUTES[n], now):
                 _change(sums, n, minute, by[n], by[3], params)
 
-    def expire(self, window: int, minute: int, params: Params) -> None:
-        """Take a minute out of a window (by number) that it has left."""
+    def shift(self, window: int, minute: int, params: Params, sign: int) -> None:
+        """Let a minute into a window (by number) that has come to it, or, with -1, out of one that it has left."""
         sums, counts = self.sums[window], self.minutes.get(minute)
         if sums is not None and counts is not None:
-            _change(sums, window, minute, -counts[window], -counts[3], params)
+            _change(sums, window, minute, sign * counts[window], sign * counts[3], params)
+
+    def forget(self, minute: int, by: tuple[int, int, int, int]) -> None:
+        """Take counts out of a minute that no window reaches any more; its hour stays."""
+        counts = self.minutes.get(minute)
+        if counts is not None:
+            counts[:] = (held - each for held, each in zip(counts, by, strict=True))
+            if not any(counts):
+                del self.minutes[minute]
+
+    def add_hour(self, hour: int, by: Sequence[int], sign: int = 1) -> None:
+        """Change the sums of an hour."""
+        sums = self.hours.setdefault(hour, [0, 0, 0])
+        for n in range(3):
+            sums[n] += sign * by[n]
 
     def summed(self, window: int, params: Params, now: int) -> Sums:
         """The sums of a window (by number) that ends with this minute; made anew at a new landmark."""
@@ -62,16 +74,15 @@ class Series:
         if sums is None or sums.landmark != at:
             sums = self.sums[window] = Sums(at)
             for minute, counts in self.minutes.items():
-                if minute > now - MINUTES[window]:
+                if is_inside(minute, MINUTES[window], now):
                     _change(sums, window, minute, counts[window], counts[3], params)
         return sums
 
-    def parts(self, window: int, params: Params, now: int, first: int) -> Parts | None:
-        """The parts of its score; `first`: the stream's first minute."""
+    def parts(self, window: int, params: Params, now: int, weeks: int) -> Parts | None:
+        """The parts of its score; `weeks`: how many are known of its kind."""
         sums = self.summed(window, params, now)
         if sums.viewers < params.least_viewers:
             return None
-        weeks = weeks_known(params, first, now)
         hourly = {hour: counts[window] for hour, counts in self.hours.items()} if weeks else {}
         base = baseline(hourly, MINUTES[window], params, now, weeks)
         return score(params, MINUTES[window], now, sums.seen, sums.reacted, base, sums.viewers)

@@ -51,8 +51,9 @@ class Assignment:
     active = True
     paused = False
 
-    def __init__(self, position: int) -> None:
+    def __init__(self, position: int, lso: int = 0) -> None:
         self.position = position
+        self.lso = lso
 
     def state_value(self, tp: TopicPartition) -> Assignment:
         return self
@@ -62,10 +63,15 @@ class Assignment:
 
 
 def fetched(
-    raw: bytes, position: int, *, level: int = READ_COMMITTED, aborted: Any = (), crcs: bool = False
+    raw: bytes, position: int, *, level: int = READ_COMMITTED, aborted: Any = (), crcs: bool = False, lso: int = 0
 ) -> FetchResult:
     records = PartitionRecords(AT, Batches(raw), list(aborted), position, None, None, crcs, level)
-    return FetchResult(AT, assignment=Assignment(position), partition_records=records, backoff=0)
+    return FetchResult(AT, assignment=Assignment(position, lso), partition_records=records, backoff=0)
+
+
+@pytest.mark.parametrize("lso", [4, 9])
+def test_a_chunk_says_where_its_partition_ended_when_it_was_fetched(lso: int) -> None:
+    assert take(fetched(batch(0, 4), 0, lso=lso)).end == lso
 
 
 def take(result: FetchResult, **options: Any) -> Chunk:

@@ -49,6 +49,7 @@ STUDIED: dict[str, dict[Callable[..., Any], str]] = {
         fetcher.FetchResult.check_assignment: "2ffd6c1af9bc",
         fetcher.FetchResult._update_position: "85766baa5d43",
         fetcher.FetchResult.getall: "b638929de343",
+        fetcher.Fetcher._proc_fetch_request: "ace04969424f",
     },
     "transport/thread.py": {
         fetcher.Fetcher.fetched_records: "e20ce0c8117f",

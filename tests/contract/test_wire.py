@@ -67,6 +67,7 @@ class _Position:
 
     active = True
     paused = False
+    lso = 0
 
     def __init__(self, position: int) -> None:
         self.position = position

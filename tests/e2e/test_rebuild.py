@@ -13,7 +13,7 @@ from command_line import daybook
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from daybook import rebuild, running
-from producers import generate, truth
+from producers import audience, generate, truth
 from producers.publish import publish
 from schemas.tables import DAILY_METRICS
 from schemas.topics import GENERATION, MEALS, REBUILDS_APART, TOPICS
@@ -22,6 +22,8 @@ pytestmark = pytest.mark.slow  # minutes: workers leave, come and are waited for
 
 POPULATION = {"users": 12, "days": 20, "seed": 7}
 EVENTS = list(generate.events(**POPULATION))
+HOUR_MS = 3_600_000
+WATCHED = {"users": 40, "views": 600, "span_ms": HOUR_MS, "catalogue": 30}
 
 
 def run(*words: object, data: Path, fails: int = 0) -> str:
@@ -42,6 +44,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     try:
         run("up", "--detach", "--partitions", 3, data=folder)
         publish(address("kafka", folder), EVENTS[: len(EVENTS) // 2])
+        publish(address("kafka", folder), audience.events(**WATCHED, start_ms=int(time.time() * 1000) - HOUR_MS))
         run("wait", "--timeout", 90, data=folder)
         yield folder
     finally:
@@ -85,6 +88,12 @@ def received(data: Path) -> int:
     return sum(received for received, _ in rows)
 
 
+def words(data: Path) -> list[tuple[object, ...]]:
+    """What admins said about trending, as PostgreSQL keeps it."""
+    with psycopg.connect(address("postgres", data)) as connection:
+        return connection.execute("select kind, id, blocked, reason, at from trending_blocks order by at").fetchall()
+
+
 def interrupt(settings: object) -> None:
     raise KeyboardInterrupt
 
@@ -92,6 +101,12 @@ def interrupt(settings: object) -> None:
 def test_another_number_of_partitions_is_refused_and_a_rebuild_is_exact_and_wins(data: Path) -> None:
     half = len(EVENTS) // 2
     assert received(data) == half
+    blocked = {kind: run("trending", "show", kind, "-n", 1, data=data).split()[1] for kind in ("videos", "sounds")}
+    for kind, item in blocked.items():
+        run("trending", "block", kind, item, "--reason", "asked by its creator", data=data)
+    run("wait", data=data)
+    before = words(data)
+    assert len(before) == 2
     running.stop_workers(data, print)
     admin = AdminClient({"bootstrap.servers": address("kafka", data), "log_level": 0})
     for future in admin.create_partitions([NewPartitions(t.name, 5) for t in TOPICS]).values():
@@ -119,6 +134,15 @@ def test_another_number_of_partitions_is_refused_and_a_rebuild_is_exact_and_wins
     assert received(data) == half
     assert generations(data) == {GENERATION + REBUILDS_APART}
     assert stored(data) == truth.daily_rows(iter(EVENTS[:half]))
+
+    assert words(data) == before
+    for kind, item in blocked.items():
+        assert item not in run("trending", "show", kind, "-n", 100, data=data).split()
+        run("trending", "unblock", kind, item, "--reason", "they changed their mind", data=data)
+    run("wait", data=data)
+    for kind, item in blocked.items():
+        assert item in run("trending", "show", kind, "-n", 100, data=data).split()
+    assert len(words(data)) == 4
 
     publish(address("kafka", data), EVENTS[half:])
     run("wait", "--timeout", 120, data=data)

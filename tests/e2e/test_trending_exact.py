@@ -110,7 +110,7 @@ def test_what_is_blocked_leaves_every_list_and_comes_back_and_every_word_is_kept
     ran("wait", data=data)
     assert ran("trending", "show", "videos", "-n", 1, data=data).split()[1] == top
     with psycopg.connect(address("postgres", data)) as connection:
-        words = connection.execute('SELECT id, blocked, reason FROM trending_blocks ORDER BY "offset"').fetchall()
+        words = connection.execute("SELECT id, blocked, reason FROM trending_blocks ORDER BY at").fetchall()
     assert words == [(top, True, "asked by its creator"), (top, False, "they changed their mind")]
 
 

@@ -79,6 +79,30 @@ def test_a_chunk_without_records_moves_the_watermark() -> None:
     assert owned.next_offset("meals") == 14
 
 
+class Listening(Counting):
+    """A state that wants to know how far it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[tuple[str, int, int]] = []
+
+    def reached(self, topic: str, next_offset: int, end: int) -> None:
+        self.heard.append((topic, next_offset, end))
+
+
+def test_a_state_that_listens_hears_where_it_begins_and_how_far_each_fold_came() -> None:
+    state = Listening()
+    owned = partition(state)
+    owned.open("in", "id", 5, 9)
+    assert not owned.dirty
+    owned.begin("in", 9)
+    assert owned.dirty, "what it says by that is flushed"
+    owned.drain()
+    owned.fold(records("in", 5, [b"a"]), 6, 9)
+    owned.fold(records("in", 6, []), 9, 9)
+    assert state.heard == [("in", 5, 9), ("in", 6, 9), ("in", 9, 9)]
+
+
 def test_a_fold_that_raises_moves_nothing() -> None:
     owned = partition()
     owned.open("meals", "id", 10)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
-from trending_rig import HOUR, T0, Rig, event, plain
+from trending_rig import HOUR, PARTITIONS, T0, Rig, event, plain
 
+from producers import youtube
 from schemas.trending import WINDOWS, Block, block_key, encode_block
 from streams.state import Records
+from streams.trending.offline import Received
 from streams.trending.ranking import ranked
 from streams.trending.scoring import ONE, Params, baseline, hour_weights, landmark, score, weight
 from streams.trending.viewers import Viewers, distinct, hash_of, packed
@@ -97,6 +100,46 @@ def test_event_time_as_the_clock_replays_the_past() -> None:
     rig.flush_one()
     rig.flush_two()
     assert rig.shown()[ALL_1H]
+
+
+def test_a_month_that_one_partition_has_whole_before_the_next_begins_gives_the_lists_of_one_pass() -> None:
+    sent = []
+    for raw in youtube.events():
+        said = msgspec.json.decode(raw)
+        if said["data"]["content"] < "2":
+            user = said["subject"].encode()
+            sent.append(Received(user, raw, T0, sum(user) % PARTITIONS))
+    assert len(sent) > 500
+    rig = Rig(Params(), by_event_time=True)
+    for number in range(PARTITIONS):
+        rig.behind(number, True)
+    for number in range(PARTITIONS):
+        own = [one for one in sent if one.partition == number]
+        for first in range(0, len(own), 100):
+            rig.send(own[first : first + 100])
+            rig.behind(number, first + 100 < len(own))
+            rig.flush_one()
+            rig.flush_two()
+    found = rig.shown()
+    assert found == plain(sent, Params(), by_event_time=True)
+    assert sum(map(len, found.values())) > 50
+
+
+def test_a_list_waits_for_a_partition_that_is_behind_and_not_for_one_that_is_at_its_end() -> None:
+    early = [event("u1", T0 - HOUR, T0 - HOUR, entity="e", content="early")]
+    late = [event(user, T0, T0, entity="e", content="late") for user in ("u2", "u3")]
+    rig = Rig(Params(floor=1, least_viewers=1))
+    rig.behind(early[0].partition, True)
+    rig.send([*early, *late])
+    rig.flush_one()
+    rig.flush_two()
+    assert rig.lists[ALL_1H].at_ms == T0 - HOUR
+    assert rig.shown() == plain(early, rig.params)
+    rig.behind(early[0].partition, False)
+    rig.flush_one()
+    rig.flush_two()
+    assert rig.lists[ALL_1H].at_ms == T0
+    assert rig.shown() == plain([*early, *late], rig.params)
 
 
 @given(st.sampled_from(list(WINDOWS.values())), st.integers(0, 10**8), st.integers(0, 10_000))

@@ -24,7 +24,7 @@ MAX_RECORDS = 20_000
 class Chunk:
     """Consecutive records ``start <= offset < next_offset`` of one partition; offsets may have holes."""
 
-    __slots__ = ("ack", "headers", "keys", "next_offset", "offsets", "start", "timestamps", "tp", "values")
+    __slots__ = ("ack", "end", "headers", "keys", "next_offset", "offsets", "start", "timestamps", "tp", "values")
 
     def __init__(self, tp: TP, start: int) -> None:
         self.tp = tp
@@ -32,6 +32,8 @@ class Chunk:
         """The offset that was asked for: chunks of one partition follow each other without a gap."""
         self.next_offset = start
         """The offset to ask for next: beyond compacted records, aborted batches and control records too."""
+        self.end = start
+        """Where the partition ended when this was fetched, for those who read committed records."""
         self.offsets: list[int] = []
         self.timestamps: list[int] = []
         self.keys: list[bytes | None] = []
@@ -134,6 +136,7 @@ def take_chunk(tp: TP, fetched: Any, limit: int = MAX_RECORDS) -> Chunk | None:
         position = after
         more = len(chunk.offsets) < limit
     chunk.next_offset = part.next_fetch_offset = position
+    chunk.end = fetched._assignment.state_value(fetched._topic_partition).lso or position
     fetched._update_position()
     if not batches.has_next():
         fetched._partition_records = None
