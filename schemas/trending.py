@@ -55,12 +55,12 @@ class Count(NamedTuple):
     """Of a claim: who made the video; None where nobody is named any more."""
 
 
-def mark(kind: int, source: int, version: int, clock_ms: int, caught_up: bool) -> tuple[CountKey, Count]:
-    """What follows a flush's counts of a kind: all that the source partition has to say up to its clock has been said.
+def mark(source: int, version: int, clock_ms: int, caught_up: bool) -> tuple[CountKey, Count]:
+    """What follows a flush's counts: all that the source partition has to say up to its clock has been said.
 
     `caught_up`: it had come to the end of its partition, so what is silent there is not late.
     """
-    return CountKey(kind, "", "", MARK, source), Count(version, clock_ms, (int(caught_up), 0, 0), 0, b"", None)
+    return CountKey(0, "", "", MARK, source), Count(version, clock_ms, (int(caught_up), 0, 0), 0, b"", None)
 
 
 Bundle = list[tuple[CountKey, Count]]

@@ -6,7 +6,8 @@ import json
 import random
 from typing import Any
 
-from schemas.topics import REJECTED, TRENDING, TRENDING_COUNTS
+from schemas.positions import version_of
+from schemas.topics import REJECTED, TRENDING, TRENDING_COUNTS, TRENDING_GENERATION
 from schemas.trending import TrendingList, decode_list
 from streams.state import Records
 from streams.trending import offline
@@ -58,7 +59,7 @@ class Rig:
         self.logs_two: list[list[Pair]] = [[] for _ in range(PARTITIONS)]
         self.waiting: list[list[Pair]] = [[] for _ in range(PARTITIONS)]
         self.lists: dict[tuple[str, str, str], TrendingList] = {}
-        self.version = 1 << 40
+        self.version = version_of(TRENDING_GENERATION, 0)
 
     def new_one(self, partition: int) -> Viewings:
         return Viewings(partition, PARTITIONS, by_event_time=self.by_event_time)

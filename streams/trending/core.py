@@ -141,22 +141,27 @@ class Viewings:
             creator = max(self.claims.get(item, ()), default=None)
             key = CountKey(0, names[item][1], "", CLAIM, self.partition)
             found[0].append((key, Count(version, clock_ms, (0, 0, 0), 0, b"", creator)))
-        told, self._told = self._told, (clock_ms // MINUTE_MS, self.caught_up)
-        for kind, counts in enumerate(found):
-            if counts or told != self._told:  # lists decay though nothing else has changed
-                counts.append(mark(kind, self.partition, version, clock_ms, self.caught_up))
         state: Pairs = [*self._state.items(), (_CLOCK, str(self.clock_ms).encode())]
-        drained = Drained(state, {**self._bundled(found), REJECTED.name: self._rejected})
+        drained = Drained(state, {**self._bundled(found, version), REJECTED.name: self._rejected})
         self._state, self._dirty, self._claimed, self._rejected = {}, set(), set(), []
         return drained
 
-    def _bundled(self, found: list[Bundle]) -> dict[Target, Pairs]:
-        """Counts as records, for the partition where those of their kind meet."""
+    def _bundled(self, found: list[Bundle], version: int) -> dict[Target, Pairs]:
+        """Counts as records, for the partition where those of their kind meet, and at its end how far we are.
+
+        The mark is told also where nothing is counted, once a minute: lists decay though nothing else has changed.
+        """
+        told, self._told = self._told, (self.clock_ms // MINUTE_MS, self.caught_up)
+        meet: dict[int, Bundle] = {}
+        for kind, counts in enumerate(found):
+            meet.setdefault(partition_of(kind, self.partitions), []).extend(counts)
         rows: dict[Target, Pairs] = {}
         key = b"%d" % self.partition
-        for kind, counts in enumerate(found):
-            to = rows.setdefault((TRENDING_COUNTS.name, partition_of(kind, self.partitions)), [])
-            to += [(key, pack(counts[first : first + BUNDLE])) for first in range(0, len(counts), BUNDLE)]
+        for to, counts in meet.items():
+            if counts or told != self._told:
+                counts.append(mark(self.partition, version, self.clock_ms, self.caught_up))
+            records = (pack(counts[first : first + BUNDLE]) for first in range(0, len(counts), BUNDLE))
+            rows[TRENDING_COUNTS.name, to] = [(key, record) for record in records]
         return rows
 
     # -- folding
