@@ -83,7 +83,7 @@ class Listening(Counting):
     """A state that wants to know how far it is."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(3)
         self.heard: list[tuple[str, int, int]] = []
 
     def reached(self, topic: str, next_offset: int, end: int) -> None:
