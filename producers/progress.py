@@ -1,13 +1,15 @@
 """What daily rows must come to as progress: one slow, plain pass that shares nothing with streams/.
 
 Written from the descriptions in schemas/progress.py alone; `daybook verify` compares the live stores with it. Values
-are whole base units, ratios are fractions that are rounded once, and nothing is remembered from day to day.
+are whole base units, what is made of them are fractions that are rounded once, and nothing is remembered from day to
+day.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date
 from fractions import Fraction
 from typing import Any
 
@@ -37,7 +39,7 @@ def _progress(days: Days, today: int) -> Row:
         **_load(days, today),
         "windows": {m.name: window for m in METRICS if (window := _window(days, today, m.name, m.scale, m.is_level))},
         "strength": _strength(days, today),
-        "streaks": {name: streak for name, metric in STREAKS.items() if (streak := _streak(days, today, metric))},
+        "streaks": _streaks(days, today),
         "records": _records(days),
     }
     return {name: value for name, value in whole.items() if value not in (None, {})}
@@ -48,6 +50,11 @@ def _base(row: Row, metric: str, scale: int) -> int | None:
     value = row.get(metric)
     base = None if value is None else round(value * scale)
     return None if base is None or base > BASE_MAX else base
+
+
+def _rounded(exact: Fraction) -> float:
+    """To a thousandth, half to even."""
+    return float(round(exact, 3))
 
 
 def _values(days: Days, those: Iterable[int], metric: str, scale: int) -> list[int]:
@@ -76,13 +83,13 @@ def _window(days: Days, today: int, metric: str, scale: int, is_level: bool) -> 
     found: Row = {}
     for name, values in (("7d", short), ("28d", long)):
         if values:
-            found[f"mean_{name}"] = float(Fraction(sum(values), scale * len(values)))
+            found[f"mean_{name}"] = _rounded(Fraction(sum(values), scale * len(values)))
             found[f"days_{name}"] = len(values)
             if not is_level:
-                found[f"sum_{name}"] = sum(values) / scale
+                found[f"sum_{name}"] = _rounded(Fraction(sum(values), scale))
     if short and before and sum(before):
         was, now = Fraction(sum(before), len(before)), Fraction(sum(short), len(short))
-        found["change_pct"] = float((now - was) / was * 100)
+        found["change_pct"] = _rounded((now - was) / was * 100)
     return found
 
 
@@ -93,10 +100,10 @@ def _load(days: Days, today: int) -> Row:
         return {}
     ratio = None
     if sum(chronic) and min(days) <= today - 34:
-        ratio = float(Fraction(sum(acute)) / Fraction(sum(chronic), 4))
+        ratio = _rounded(Fraction(sum(acute)) / Fraction(sum(chronic), 4))
     return {
-        "acute_load": sum(acute) / 600,
-        "chronic_load": float(Fraction(sum(chronic), 4 * 600)),
+        "acute_load": _rounded(Fraction(sum(acute), 600)),
+        "chronic_load": _rounded(Fraction(sum(chronic), 4 * 600)),
         "acute_chronic_ratio": ratio,
     }
 
@@ -121,13 +128,36 @@ def _strength(days: Days, today: int) -> Row:
             said["best_before_kg"] = before[exercise]
         if len(said) == 2:
             grams, earlier = round(now[exercise] * 1000), round(before[exercise] * 1000)
-            said["change_pct"] = float(Fraction(100 * (grams - earlier), earlier))
+            said["change_pct"] = _rounded(Fraction(100 * (grams - earlier), earlier))
     return found
 
 
-def _streak(days: Days, today: int, metric: str) -> Row:
-    active = sorted(day for day, row in days.items() if row.get(metric))
-    rests = {day for day, row in days.items() if row.get("rest_day")}
+def _streaks(days: Days, today: int) -> Row:
+    active = {name: {day for day, row in days.items() if row.get(metric)} for name, metric in STREAKS.items()}
+    for day, row in days.items():
+        for goal, judged in (row.get("goals") or {}).items():
+            if judged["hit"] if isinstance(judged, Mapping) else judged.hit:
+                active.setdefault(f"goal:{goal}", set()).add(day)
+    rests = _rests(days, today)
+    return {name: streak for name, those in active.items() if (streak := _streak(sorted(those), rests, today))}
+
+
+def _rests(days: Days, today: int) -> set[int]:
+    """Days of planned rest: those that say so; without a row, those that the row before them would rest on."""
+    found = {day for day, row in days.items() if row.get("rest_day")}
+    for day in range(min(days), today):
+        if day not in days:
+            before = max(earlier for earlier in days if earlier < day)
+            weekday = date.fromisoformat(day_text(day)).weekday()
+            if _WEEKDAYS[weekday] in (days[before].get("rest_days") or ()):
+                found.add(day)
+    return found
+
+
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def _streak(active: Sequence[int], rests: set[int], today: int) -> Row:
     if not active:
         return {}
     runs: list[list[int]] = []

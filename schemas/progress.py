@@ -1,7 +1,8 @@
 """What a user's days come to, on the wire: one absolute row per user, and the milestones on the way to it.
 
 Everything is as of a day, never as of a clock: the latest day of the user with anything on it, unless a reader asks for
-a later one (streams/progress/asof.py). Missing is null, left out in JSON.
+a later one (streams/progress/asof.py). Missing is null, left out in JSON. Sums, means, changes and ratios are rounded
+once, to a thousandth, half to even.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ METRICS = (
 LOAD = "training_load"
 
 STREAKS = {"meals": "meals_logged", "workouts": "workouts_completed"}
-"""Streak → the daily metric that must be there on each of its days. Goals join here once daily rows tell their hits."""
+"""Streak → the daily metric that must be there on each of its days."""
+GOAL = "goal:"
+"""Before the entity of a goal: the streak of the days that hit it."""
 DAY_RECORDS = ("steps", "active_minutes", "distance_m")
 """Daily metrics whose best day is a record; all others come from `bests` of the daily row, with an entity."""
 ESTIMATE = "estimated_1rm_kg:"
@@ -127,7 +130,9 @@ class ProgressRow(msgspec.Struct, omit_defaults=True, gc=False):
     strength: Annotated[
         dict[str, Strength] | None, Meta(description="Exercise → best estimated one-repetition maximum, lately, before")
     ] = None
-    streaks: Annotated[dict[str, Streak] | None, Meta(description="meals, workouts → days in a row")] = None
+    streaks: Annotated[dict[str, Streak] | None, Meta(description="meals, workouts, goal:ENTITY → days in a row")] = (
+        None
+    )
     records: Annotated[
         dict[str, Record] | None,
         Meta(description="steps, active_minutes, distance_m of a day; and all names of daily bests → personal best"),

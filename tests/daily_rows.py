@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas.instants import day_text
 from schemas.positions import version_of
 from schemas.progress import ProgressRow, decode_progress
-from schemas.rows import Best, DailyRow, daily_key, encode_row
+from schemas.rows import Best, DailyRow, GoalDay, daily_key, encode_row
 from schemas.tables import DAILY_COLUMNS
 from schemas.topics import GENERATION
 from streams.progress.core import Progress
@@ -26,7 +26,10 @@ bests = st.dictionaries(
     st.sampled_from(["workout_minutes", "heaviest_kg:Squat", "reps:Squat", "estimated_1rm_kg:Squat"]),
     st.builds(Best, st.sampled_from([1.0, 2.5, 80.133, 100.0]), st.sampled_from(["w_1", "w_2"])),
     max_size=3,
-).map(lambda found: found or None)
+).map(lambda found: dict(sorted(found.items())) or None)
+goals = st.dictionaries(
+    st.sampled_from(["steps", "weight"]), st.sampled_from([None, False, True]).map(lambda hit: goal(hit)), min_size=1
+).map(lambda found: dict(sorted(found.items())))
 metrics = st.fixed_dictionaries(
     {},
     optional={
@@ -38,6 +41,8 @@ metrics = st.fixed_dictionaries(
         "training_load": st.integers(0, 600_000).map(lambda s: s / 600),
         "weight_kg": st.integers(40_000, 90_000).map(lambda g: g / 1000),
         "bests": bests,
+        "rest_day": st.booleans(),
+        "goals": goals,
     },
 )
 
@@ -59,6 +64,11 @@ histories = st.lists(rows, max_size=30)
 def day(number: int, user: str = "u", **said: Any) -> DailyRow:
     """A day, counted from 2026-02-16, with something on it."""
     return DailyRow(user, day_text(FIRST + number), VERSION, entities=1, **said)
+
+
+def goal(hit: bool | None) -> GoalDay:
+    """A goal that was valid on a day: hit, missed, or about what the day does not have."""
+    return GoalDay("steps", 10_000.0, "at_least", 0.0, day_text(FIRST), hit=hit)
 
 
 def gone(number: int, user: str = "u") -> DailyRow:

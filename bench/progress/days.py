@@ -54,6 +54,7 @@ def _row(chance: Random, user: str, day: int, part: int, number: int, version: i
                 f"heaviest_kg:{lift}": Best(load, entity),
                 f"reps:{lift}": Best(float(int(3 + 9 * random())), entity),
             }
+        row.bests = dict(sorted(row.bests.items()))
     if (day + number) % 7 == 0:
         row.weight_kg = int(70_000 + 5_000 * random()) / 1000
     return row

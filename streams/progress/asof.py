@@ -12,11 +12,13 @@ from datetime import date
 import msgspec
 
 from schemas.instants import day_number
-from schemas.progress import ProgressRow, Streak
+from schemas.progress import ProgressRow, Streak, Window
 from schemas.rows import DailyRow, encode_row
-from streams.progress.facts import REST, cell_of, decode_facts, mask_of
+from streams.progress.facts import cell_of, decode_facts, week_of
+from streams.progress.reading import Windows
+from streams.progress.rests import Rests, rests_on
 from streams.progress.user import User
-from streams.progress.windows import REACH, Windows, strength
+from streams.progress.windows import REACH, strength
 
 
 def as_of(row: ProgressRow, recent: Iterable[DailyRow], day: str) -> ProgressRow:
@@ -36,18 +38,32 @@ def as_of(row: ProgressRow, recent: Iterable[DailyRow], day: str) -> ProgressRow
         cell, on = cell_of(facts), _number(each.date)
         if cell is not None and today - REACH < on <= today:
             user.put(on, cell)
-    rests = {on for on, cell in user.history.all() if mask_of(cell) & REST}
-    windows, (acute, chronic, ratio) = Windows(user.history, today).values(_number(row.first_date))
+    said, (acute, chronic, ratio) = Windows(user.history, today).values(_number(row.first_date))
+    resting = _resting(user, today)
     return msgspec.structs.replace(
         row,
         as_of=day,
         acute_load=acute,
         chronic_load=chronic,
         acute_chronic_ratio=ratio,
-        windows=windows,
+        windows=None if said is None else _decode_windows(said),
         strength=strength(user.lifts, today),
-        streaks=row.streaks and {name: _rolled(streak, rests, today) for name, streak in row.streaks.items()},
+        streaks=row.streaks and {name: _rolled(streak, resting, today) for name, streak in row.streaks.items()},
     )
+
+
+_decode_windows = msgspec.json.Decoder(dict[str, Window]).decode
+
+
+def _resting(user: User, today: int) -> set[int]:
+    """Planned rest days before today, the days after the latest one too."""
+    days = user.history.days
+    if not days:
+        return set()
+    found = Rests.of(user.history)
+    rests = {day for day in range(days[0], days[-1] + 1) if found.bits >> day - found.origin & 1}
+    week = week_of(user.history.get(days[-1]))
+    return rests | {day for day in range(days[-1] + 1, today) if rests_on(week, day)}
 
 
 def _rolled(streak: Streak, rests: set[int], today: int) -> Streak:

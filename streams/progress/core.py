@@ -8,19 +8,16 @@ order in which their owner wrote them, so the last one counts; a row of an earli
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
-from functools import lru_cache
 
 import msgspec
 
 from schemas.codec import Rejected
-from schemas.instants import day_number
 from schemas.positions import GENERATION_SHIFT
 from schemas.refusal import filed
 from schemas.rows import encode_row, rejected_key
 from schemas.topics import GENERATION, MILESTONES, PROGRESS, REJECTED
-from streams.progress.facts import cell_of, decode_facts
 from streams.progress.milestones import of_user
+from streams.progress.reading import Read, day_of, read, read_many
 from streams.progress.user import User
 from streams.state import Counts, Drained, Guard, Pairs, Records, Target
 
@@ -28,17 +25,9 @@ OLDEST = GENERATION << GENERATION_SHIFT
 """Rows with a lower version are of an earlier generation."""
 
 
-@lru_cache(maxsize=16_384)
-def _day(text: str) -> int:
-    return day_number(date.fromisoformat(text))
-
-
 WARM = 100_000
 """Users of one partition whose sums, streaks and records are kept at hand; of all others there are the packed days,
 from which a row of theirs makes the rest again."""
-
-Decided = tuple[str, int, bytes, bytes | None, bool]
-"""User, day, key of the changelog, cell, and whether the row is news."""
 
 
 class Progress:
@@ -63,37 +52,39 @@ class Progress:
             if user is None or user.warm:
                 user = self.users[subject] = User(None if user is None else user.history)
                 self._warm.pop(subject, None)
-            user.history.put(_day(day), cell)
+            user.history.put(day_of(day), cell)
 
     def fold(self, records: Records) -> Counts:
         """Fold rows of the topic `daily`. Raising leaves the state as it was."""
-        decided: list[Decided] = []
         refused: Pairs = []
         superseded = 0
-        all_news = not records.headers and (not records.offsets or records.offsets[0] >= records.history)
-        for i, value in enumerate(records.values):
-            try:
-                row = decode_facts(value or b"")
-                day, cell = _day(row.date), cell_of(row)
-            except (msgspec.MsgspecError, ValueError) as why:
-                place = (records.topic, records.partition, records.offsets[i], records.timestamps[i])
-                reject = filed(Rejected(str(why), "$"), *place, value, records.keys[i])
-                refused.append((rejected_key(reject), encode_row(reject)))
-                continue
-            if row.version < OLDEST:
-                superseded += 1
-                continue
-            key = f"{row.user_id}|{row.date}".encode()
-            decided.append((row.user_id, day, key, cell, all_news or not records.is_history(i)))
+        decided = read_many(records.values, OLDEST)
+        for i, found in enumerate(decided):
+            if found is None:
+                value = records.values[i]
+                try:
+                    decided[i] = found = read(value or b"", OLDEST)
+                except (msgspec.MsgspecError, ValueError) as why:
+                    place = (records.topic, records.partition, records.offsets[i], records.timestamps[i])
+                    reject = filed(Rejected(str(why), "$"), *place, value, records.keys[i])
+                    refused.append((rejected_key(reject), encode_row(reject)))
+                    continue
+                superseded += found is None
         if self.guard is not None:
             self.guard(records, refused)
-        applied = self._apply(decided)
+        all_news = not records.headers and (not records.offsets or records.offsets[0] >= records.history)
+        applied = self._apply(decided, None if all_news else records)
         self._rejected += refused
-        return Counts(applied, len(decided) - applied, superseded, len(refused))
+        left = len(decided) - applied - superseded - len(refused)
+        return Counts(applied, left, superseded, len(refused))
 
-    def _apply(self, decided: list[Decided]) -> int:
+    def _apply(self, decided: Sequence[Read | None], maybe_old: Records | None) -> int:
+        """Take rows; `maybe_old`: where they came from, if not all of them are news."""
         applied, users, dirty, state, warm = 0, self.users, self._dirty, self._state, self._warm
-        for user_id, day, key, cell, is_news in decided:
+        for i, found in enumerate(decided):
+            if found is None:
+                continue
+            user_id, day, key, cell = found
             user = users.get(user_id)
             if user is None:
                 user = users[user_id] = User()
@@ -101,6 +92,7 @@ class Progress:
             if user.put(day, cell):
                 applied += 1
                 state[key] = cell
+                is_news = maybe_old is None or not maybe_old.is_history(i)
                 dirty[user_id] = is_news or dirty.get(user_id, False)
         return applied
 

@@ -31,30 +31,39 @@ class History:
         at = bisect_left(self.days, day)
         return self._cell(at) if at < len(self.days) and self.days[at] == day else None
 
-    def put(self, day: int, cell: bytes | None) -> None:
-        """Replace the cell of a day; None takes the day out."""
-        days, ends = self.days, self._ends
-        if cell is not None and (not days or day > days[-1]):
-            days.append(day)
-            self._cells += cell
-            ends.append(len(self._cells))
-            return
-        at = bisect_left(days, day)
-        is_there = at < len(days) and days[at] == day
+    def put(self, day: int, cell: bytes | None) -> bytes | None:
+        """Replace the cell of a day; None takes the day out. Returns the one that it had."""
+        days, ends, cells = self.days, self._ends, self._cells
+        if not days or day > days[-1]:
+            if cell is not None:
+                days.append(day)
+                cells += cell
+                ends.append(len(cells))
+            return None
+        at = len(days) - 1 if day == days[-1] else bisect_left(days, day)
+        is_there = days[at] == day
         start = ends[at - 1] if at else 0
         end = ends[at] if is_there else start
-        self._cells[start:end] = cell or b""
+        old = bytes(cells[start:end]) if is_there else None
+        if old == cell:
+            return old
+        cells[start:end] = cell or b""
         moved = len(cell or b"") - (end - start)
-        if not is_there:
-            if cell is None:
-                return
+        if cell is None:
+            del days[at], ends[at]
+        elif not is_there:
             days.insert(at, day)
             ends.insert(at, end)
-        elif cell is None:
-            del days[at], ends[at]
         if moved:
             for i in range(at, len(ends)):
                 ends[i] += moved
+        return old
+
+    def around(self, day: int) -> tuple[int | None, int | None]:
+        """The last day before that one and the first after it that have a cell."""
+        at = bisect_left(self.days, day)
+        after = at + 1 if at < len(self.days) and self.days[at] == day else at
+        return self.days[at - 1] if at else None, self.days[after] if after < len(self.days) else None
 
     def between(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
         """Days from `first` to `last`, both included, with their cells."""

@@ -53,12 +53,13 @@ def stands(run: Run, rest: int, today: int) -> bool:
 
 
 class Streak:
-    """One user's days of one kind, with the longest run kept up to date."""
+    """One user's days of one kind, with the latest and the longest run kept up to date."""
 
-    __slots__ = ("active", "longest")
+    __slots__ = ("active", "latest", "longest")
 
     def __init__(self, active: int = 0, rest: int = 0) -> None:
         self.active = active
+        self.latest = latest(active, rest)
         self.longest = longest(active, rest)
 
     def change(self, at: int, is_active: bool, rest: int) -> None:
@@ -67,17 +68,32 @@ class Streak:
         if bool(self.active & bit) == is_active:
             return
         self.active ^= bit
+        last, best = self.latest, self.longest
         if is_active:
-            run = run_around(self.active, rest, at)
-            best = self.longest
+            if last is not None and at == last.until + 1:
+                run = Run(last.since, at, last.length + 1)
+            else:
+                run = run_around(self.active, rest, at)
+            if last is None or run.until >= last.until:
+                self.latest = run
             if best is None or (run.length, -run.since) > (best.length, -best.since):
                 self.longest = run
-        elif self.longest is not None and self.longest.since <= at <= self.longest.until:
+            return
+        if last is not None and at >= last.since:
+            self.latest = latest(self.active, rest)
+        if best is not None and best.since <= at <= best.until:
+            self.longest = longest(self.active, rest)
+
+    def rested(self, changed: int, rest: int) -> None:
+        """Rest is planned on other days; `changed`: on which."""
+        if changed & ((1 << self.active.bit_length()) - 1):  # rest after the last active day joins nothing
+            self.latest = latest(self.active, rest)
             self.longest = longest(self.active, rest)
 
     def moved(self, by: int) -> None:
         """All days got another place, because an earlier first day came."""
         self.active <<= by
-        if self.longest is not None:
-            since, until, length = self.longest
-            self.longest = Run(since + by, until + by, length)
+        self.latest, self.longest = (
+            None if run is None else Run(run.since + by, run.until + by, run.length)
+            for run in (self.latest, self.longest)
+        )

@@ -7,27 +7,30 @@ from typing import Any
 from msgspec import Raw
 
 from schemas.instants import day_text
-from schemas.progress import ProgressRow, Record, Streak
+from schemas.progress import GOAL, SHORT, ProgressRow, Record, Streak
 from schemas.rows import encode_row
 from streams.progress import records as personal
 from streams.progress import streaks
 from streams.progress.facts import (
     BESTS,
-    CLOSED,
+    GOALS,
+    NO_TAIL,
     REST,
     STREAK_BITS,
     Candidates,
-    Opened,
     candidates,
     estimates,
     mask_of,
-    opened,
+    tail_of,
 )
 from streams.progress.history import History
 from streams.progress.milestones import Shown
-from streams.progress.windows import REACH, Windows, strength
+from streams.progress.reading import Windows, opened
+from streams.progress.rests import Rests
+from streams.progress.windows import REACH, STEPS, strength
 
 _NOTHING = Raw(b"null")
+_MARKS = REST | sum(STREAK_BITS.values())
 
 
 class User:
@@ -35,18 +38,16 @@ class User:
 
     __slots__ = (
         "history",
-        "last",
         "lifts",
-        "origin",
+        "marked",
         "records",
         "records_said",
-        "rest",
+        "rests",
         "runs",
-        "runs_of",
+        "said",
         "shown",
         "streaks",
         "streaks_said",
-        "strength_of",
         "strength_said",
         "told",
         "warm",
@@ -60,24 +61,23 @@ class User:
         self.records: personal.Records = {}
         self.records_said: Raw | None = None
         """JSON, until a record changes."""
-        self.last: tuple[int, Opened] = (-1, CLOSED)
-        """The day that changed last, and its cell as it is: the same day often changes again."""
         self.told: dict[str, personal.Held | None] = {}
         """Records that changed since the last row, as they were."""
-        self.origin = 0
-        """The day of bit 0."""
-        self.rest = 0
+        self.rests = Rests()
         self.streaks: dict[str, streaks.Streak] = {}
+        self.marked = True
+        """Whether a day of a streak, or of rest, has changed since the last row."""
         self.runs: dict[str, Shown] = {}
-        """The latest runs, as of the day `runs_of`; None where a day has changed since."""
-        self.runs_of: int | None = None
+        """The latest runs, as of the last row."""
+        self.said: dict[str, tuple[Shown, streaks.Run, bytes]] = {}
+        """Streak → what was said of it last, and the JSON that said it."""
         self.streaks_said = _NOTHING
         self.shown: dict[str, Shown] = {}
-        """The latest runs, as the last row told them."""
+        """The latest runs, as they were told last."""
         self.lifts: dict[int, dict[str, float]] = {}
         """Days that the windows reach back to → exercise → best estimate in kg."""
-        self.strength_of: int | None = None
-        self.strength_said = _NOTHING
+        self.strength_said: Raw | None = _NOTHING
+        """JSON, until a lift changes or another day is within reach."""
 
     # -- changes
 
@@ -87,72 +87,73 @@ class User:
         days = self.history.days
         if not days:
             return
-        self.origin = days[0]
-        bits = dict.fromkeys(STREAK_BITS, 0)
+        self.rests = Rests.of(self.history)
+        origin = self.rests.origin
+        bits: dict[str, int] = {}
         for day, cell in self.history.all():
-            mask, place = mask_of(cell), 1 << day - self.origin
-            if mask & REST:
-                self.rest |= place
+            mask, place = mask_of(cell), 1 << day - origin
             for name, flag in STREAK_BITS.items():
                 if mask & flag:
-                    bits[name] |= place
-        self.streaks = {name: streaks.Streak(active, self.rest) for name, active in bits.items() if active}
+                    bits[name] = bits.get(name, 0) | place
+            if mask & GOALS:
+                for goal in tail_of(opened(cell)[2], mask).goals:
+                    bits[GOAL + goal] = bits.get(GOAL + goal, 0) | place
+        self.streaks = {name: streaks.Streak(active, self.rests.bits) for name, active in bits.items()}
         self.records = personal.search(self.history.all())
         self.windows = Windows(self.history, days[-1])
         self._lift_between(days[-1] - REACH + 1, days[-1])
         self._run(days[-1])
-        self.shown, self.runs_of = self.runs, None
+        self.shown, self.marked = self.runs, True
 
     def put(self, day: int, cell: bytes | None) -> bool:
         """A day has another cell, or none any more; False if it is the one that it had."""
         if not self.warm:
             self.heat()
-        old = self.history.get(day)
+        old = self.history.put(day, cell)
         if cell == old:
             return False
-        self.history.put(day, cell)
         if self.windows is None:
             self.windows = Windows(History(), day)
-        before = CLOSED if old is None else self.last[1] if self.last[0] == day else opened(old)
-        after = CLOSED if cell is None else opened(cell)
-        self.last = (day, after)
-        self.windows.change(day, after.wide - before.wide)
-        if before.mask != after.mask:
-            self._mark(day, before.mask, after.mask)
-        if before.candidates != after.candidates:
-            self._reach(day, before.candidates, after.candidates)
-            if (before.mask | after.mask) & BESTS:
-                self._lift(day, before, after)
+        self.windows.change(day, old, cell)
+        mask, before, packed, week = opened(old)
+        new_mask, after, new_packed, new_week = opened(cell)
+        tail = new_tail = NO_TAIL
+        if packed != new_packed:
+            tail, new_tail = tail_of(packed, mask), tail_of(new_packed, new_mask)
+        is_other = old is None or cell is None or week != new_week
+        if is_other or (mask ^ new_mask) & _MARKS or tail.goals != new_tail.goals:
+            self._mark(day, mask, new_mask, tail.goals, new_tail.goals)
+        if tail.bests != new_tail.bests:
+            self._reach(day, before | tail.bests, after | new_tail.bests)
+            self._lift(day, tail.bests, new_tail.bests)
+        elif before != after:
+            self._reach(day, before, after)
         return True
 
-    def _lift(self, day: int, before: Opened, after: Opened) -> None:
-        found = estimates(after.candidates)
-        if found != estimates(before.candidates):
-            self.strength_of = None
-            self.lifts.pop(day, None)
-            if found:
-                self.lifts[day] = found
-
-    def _mark(self, day: int, old: int, new: int) -> None:
-        if not self.rest and not self.streaks:
-            self.origin = day
-        if (earlier := self.origin - day) > 0:
-            self.origin = day
-            self.rest <<= earlier
+    def _mark(self, day: int, old: int, new: int, goals: list[str], new_goals: list[str]) -> None:
+        """Rest and streaks of a day whose mask and goals were others."""
+        self.marked = True
+        if moved := self.rests.reach(day):
             for streak in self.streaks.values():
-                streak.moved(earlier)
-        place = day - self.origin
-        if (old ^ new) & REST:
-            self.runs_of = None
-            self.rest ^= 1 << place
+                streak.moved(moved)
+        if changed := self.rests.change(day, self.history):
             for streak in self.streaks.values():
-                streak.longest = streaks.longest(streak.active, self.rest)
+                streak.rested(changed, self.rests.bits)
         for name, flag in STREAK_BITS.items():
             if (old ^ new) & flag:
-                self.runs_of = None
-                if name not in self.streaks:
-                    self.streaks[name] = streaks.Streak()
-                self.streaks[name].change(place, bool(new & flag), self.rest)
+                self._streak(name, day, bool(new & flag))
+        if goals != new_goals:
+            for goal in goals:
+                if goal not in new_goals:
+                    self._streak(GOAL + goal, day, False)
+            for goal in new_goals:
+                if goal not in goals:
+                    self._streak(GOAL + goal, day, True)
+
+    def _streak(self, name: str, day: int, is_active: bool) -> None:
+        if (streak := self.streaks.get(name)) is None:
+            streak = self.streaks[name] = streaks.Streak()
+        streak.change(day - self.rests.origin, is_active, self.rests.bits)
 
     def _reach(self, day: int, before: Candidates, after: Candidates) -> None:
         changed = personal.change(self.records, day, before, after, self.told)
@@ -164,9 +165,19 @@ class User:
         if changed.any:
             self.records_said = None
 
+    def _lift(self, day: int, before: dict[str, Any], after: dict[str, Any]) -> None:
+        assert self.windows is not None
+        found = estimates(after)
+        if found != estimates(before) and day > self.windows.as_of - REACH:
+            self.strength_said = None
+            self.lifts.pop(day, None)
+            if found:
+                self.lifts[day] = found
+
     def _lift_between(self, first: int, last: int) -> None:
+        self.strength_said = None
         for day, cell in self.history.between(first, last):
-            if found := estimates(candidates(cell)):
+            if mask_of(cell) & BESTS and (found := estimates(candidates(cell))):
                 self.lifts[day] = found
 
     # -- the row
@@ -175,43 +186,73 @@ class User:
         """The encoded row as of the latest day; of nulls where no day is left."""
         days = self.history.days
         if not days:
-            self.runs, self.runs_of = {}, None
+            self.runs, self.marked = {}, True
             return encode_row(ProgressRow(user_id, version))
         as_of = days[-1]
         assert self.windows is not None
         if self.windows.as_of != as_of:
             self._slide(as_of)
-        if self.strength_of != as_of and self.lifts:
-            self.strength_of, self.strength_said = as_of, _said(strength(self.lifts, as_of))
-        if self.runs_of != as_of:
+        if self.strength_said is None:
+            self.strength_said = _said(strength(self.lifts, as_of))
+        if self.marked:
             self._run(as_of)
-            self.streaks_said = _said(self._streak_rows())
+            self._say_streaks()
         if self.records_said is None:
             self.records_said = _said({name: _record(held) for name, held in sorted(self.records.items())})
         windows, (acute, chronic, ratio) = self.windows.values(days[0])
+        first, last = day_text(days[0]), day_text(as_of)
+        said: Any = None if windows is None else Raw(windows)
         row = ProgressRow(
-            *(user_id, version, day_text(as_of), day_text(days[0]), len(days), acute, chronic, ratio, windows),
-            *(_or_none(self.strength_said) if self.lifts else None, _or_none(self.streaks_said)),
-            _or_none(self.records_said),
+            *(user_id, version, last, first, len(days), acute, chronic, ratio, said),
+            *(_or_none(self.strength_said), _or_none(self.streaks_said), _or_none(self.records_said)),
         )
         return encode_row(row)
 
     def _slide(self, as_of: int) -> None:
         assert self.windows is not None
-        if as_of < self.windows.as_of:  # the latest days are gone, and earlier ones are within reach again
+        was, lifts, self.marked = self.windows.as_of, self.lifts, True
+        if as_of < was:  # the latest days are gone, and earlier ones are within reach again
             self._lift_between(as_of - REACH + 1, as_of)
         self.windows.slide(self.history, as_of)
-        if self.lifts:
-            for day in [day for day in self.lifts if day <= as_of - REACH]:
-                del self.lifts[day]
+        if not lifts:
+            return
+        if 0 < as_of - was <= STEPS:
+            for day in range(was + 1, as_of + 1):
+                if day - SHORT in lifts or day - REACH in lifts:
+                    self.strength_said = None
+                    lifts.pop(day - REACH, None)
+            return
+        self.strength_said = None
+        for day in [day for day in lifts if not as_of - REACH < day <= as_of]:
+            del lifts[day]
 
     def _run(self, as_of: int) -> None:
-        found, today = {}, as_of - self.origin
-        for name in STREAK_BITS:
-            if (streak := self.streaks.get(name)) and (run := streaks.latest(streak.active, self.rest)):
-                stands = streaks.stands(run, self.rest, today)
-                found[name] = Shown(run.since + self.origin, run.until + self.origin, run.length, stands)
-        self.runs, self.runs_of = found, as_of
+        """The latest runs as of a day."""
+        found, origin, rest = {}, self.rests.origin, self.rests.bits
+        today = as_of - origin
+        for name, streak in self.streaks.items():
+            if run := streak.latest:
+                since, until, length = run
+                stands = today - until <= 1 or streaks.stands(run, rest, today)
+                found[name] = Shown(since + origin, until + origin, length, stands)
+        self.runs, self.marked = found, False
+
+    def _say_streaks(self) -> None:
+        origin, said, other = self.rests.origin, self.said, False
+        for name, shown in self.runs.items():
+            longest = self.streaks[name].longest
+            assert longest is not None
+            best = streaks.Run(longest[0] + origin, longest[1] + origin, longest[2])
+            known = said.get(name)
+            if known is None or known[0] != shown or known[1] != best:
+                said[name] = shown, best, encode_row(name) + b":" + encode_row(_streak(shown, best))
+                other = True
+        if len(said) != len(self.runs):
+            self.said = said = {name: what for name, what in said.items() if name in self.runs}
+            other = True
+        if other:
+            parts = [said[name][2] for name in sorted(said)]
+            self.streaks_said = Raw(b"{%b}" % b",".join(parts)) if parts else _NOTHING
 
     def tell(self) -> tuple[dict[str, personal.Held | None], dict[str, Shown], dict[str, Shown]]:
         """Changed records as they were, latest runs as they were, latest runs as of the row; all are told now."""
@@ -221,14 +262,11 @@ class User:
         self.shown = self.runs
         return told, shown, self.runs
 
-    def _streak_rows(self) -> dict[str, Streak]:
-        found = {}
-        for name, (since, until, length, stands) in self.runs.items():
-            best = self.streaks[name].longest
-            assert best is not None
-            longest = best.length, day_text(best.since + self.origin), day_text(best.until + self.origin)
-            found[name] = Streak(length if stands else 0, day_text(since), day_text(until), *longest)
-        return found
+
+def _streak(shown: Shown, best: streaks.Run) -> Streak:
+    since, until, length, stands = shown
+    longest = best.length, day_text(best.since), day_text(best.until)
+    return Streak(length if stands else 0, day_text(since), day_text(until), *longest)
 
 
 def _said(value: Any) -> Raw:

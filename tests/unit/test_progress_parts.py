@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from daily_rows import FIRST, VERSION, day, drain, gone, last_of, records_of, rows, said
+from daily_rows import FIRST, VERSION, day, drain, goal, gone, last_of, records_of, rows, said
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -139,6 +139,23 @@ def test_a_late_workout_joins_two_streaks_and_a_delete_breaks_one() -> None:
     broken = progress_of(*five, gone(4))["streaks"]["workouts"]
     assert (broken["current"], broken["since"], broken["longest"]) == (1, day_text(FIRST + 5), 2)
     assert broken["longest_since"] == day_text(FIRST), "of two equally long ones the earlier"
+
+
+def test_a_goal_has_a_streak_of_the_days_that_hit_it() -> None:
+    hits = [day(n, goals={"g": goal(True), "h": goal(n == 0)}) for n in range(3)]
+    streaks = progress_of(*hits)["streaks"]
+    assert streaks["goal:g"] == {
+        **{"current": 3, "since": day_text(FIRST), "until": day_text(FIRST + 2)},
+        **{"longest": 3, "longest_since": day_text(FIRST), "longest_until": day_text(FIRST + 2)},
+    }
+    assert (streaks["goal:h"]["current"], streaks["goal:h"]["longest"]) == (0, 1)
+    missed = progress_of(*hits, day(3, goals={"g": goal(False)}), day(4, steps=1))["streaks"]["goal:g"]
+    assert (missed["current"], missed["longest"]) == (0, 3)
+    rested = progress_of(*hits, day(3, goals={"g": goal(False)}, rest_day=True), day(4, goals={"g": goal(True)}))
+    assert rested["streaks"]["goal:g"]["current"] == 4, "a planned day of rest does not break it"
+    edited = progress_of(*hits, day(1, goals={"g": goal(None)}))["streaks"]["goal:g"]
+    assert (edited["current"], edited["longest"]) == (1, 1)
+    assert "goal:h" not in progress_of(*hits, day(0, goals={"g": goal(True)}))["streaks"]
 
 
 def test_a_restored_user_keeps_streaks_records_and_strength_when_something_else_changes() -> None:
