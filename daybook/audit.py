@@ -2,7 +2,8 @@
 
 look      a range of users is recomputed from ClickHouse and compared with all stores (recompute.py, judging.py)
 judge     only what still differs after every sink has passed what was read, twice (DESIGN §8 rule 20)
-hint      the owner of the user is asked to say it again (rule 6): a day by its date, a winner by its event
+hint      the owner of the user is asked to say it again (rule 6): a day by its date, a winner by its event, progress
+          by the user, once the user's days are right
 see       it is compared again; the table `audits` says what was found, why, and when it was right again
 canaries  beside it, one every few seconds (canaries.py)
 """
@@ -15,20 +16,20 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable
 
-from daybook import sinking, waiting
+from daybook import progress, sinking, waiting
 from daybook.audits import Audits, cell_of
 from daybook.canaries import Canaries
 from daybook.exporter import WithoutTopics
-from daybook.judging import ENTITIES, Wrong, wrong_days, wrong_entities
+from daybook.judging import ENTITIES, PROGRESS, Wrong, wrong_days, wrong_entities, wrong_progress
 from daybook.peek import Peek
 from daybook.recompute import DayKey, recompute
 from daybook.settings import Settings
 from daybook.stored import Range, Stores
 from daybook.telling import Teller
-from schemas.hints import DayHint, EventHint, encode_hint
+from schemas.hints import DayHint, EventHint, ProgressHint, encode_hint
 from schemas.ledger import entity_key
 from schemas.metrics import Meters
-from schemas.topics import HINTS
+from schemas.topics import HINTS, PROGRESS_HINTS
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,8 @@ class Auditor:
                 alone: dict[str, set[DayKey]] = {}
                 for day in stores.days_only_in_redis():  # it alone cannot be read by ranges
                     alone.setdefault(day[0], set()).add(day)
+                for user in stores.users_only_in_redis():
+                    alone.setdefault(user, set())
                 for user, days in alone.items():
                     self.settle(stores, audits, peek, Range.of(user), days)
                 self._meters.add("daybook_audit_sweeps_total")
@@ -72,11 +75,11 @@ class Auditor:
         self, stores: Stores, audits: Audits, peek: Peek, users: Range, more: Collection[DayKey] = ()
     ) -> list[Wrong]:
         """Look at these users, and have repaired what is wrong; returns what still is."""
-        known = {(user, what) for store, user, what in audits.open() if store != ENTITIES and users.holds(user)}
+        known = {(user, what) for store, user, what in audits.open() if is_day(store, what) and users.holds(user)}
         more = {*more, *known}
         days, wrong = self._look(stores, users, more)
         self._meters.add("daybook_audit_days_total", by=days)
-        more = {*more, *((w.user, w.what) for w in wrong if w.store != ENTITIES)}
+        more = {*more, *((w.user, w.what) for w in wrong if is_day(w.store, w.what))}
         for _ in range(LOOKS_AGAIN):
             if not wrong or self._stop.is_set():
                 break
@@ -103,7 +106,13 @@ class Auditor:
         long_ago = time.time() * 1000 - stores.redis_ttl_ms
         gone = {day for day in days if expected.received_ms.get(day, 0) < long_ago}
         wanted = {day: expected.rows.get(day) for day in days}
-        return len(days), [*wrong_entities(expected), *wrong_days(wanted, held, gone)]
+        wrong = [*wrong_entities(expected), *wrong_days(wanted, held, gone)]
+        youngest: dict[str, int] = {}
+        for (user, _), ms in expected.received_ms.items():
+            youngest[user] = max(ms, youngest.get(user, 0))
+        people = progress.expected(expected.rows)
+        told = stores.progress(users, {*people, *({users.only} if users.only else ())})
+        return len(days), [*wrong, *wrong_progress(people, told, lambda user: youngest.get(user, 0) < long_ago)]
 
     def _again(self, stores: Stores, wrong: Iterable[Wrong], more: Collection[DayKey]) -> list[Wrong]:
         found: list[Wrong] = []
@@ -125,11 +134,21 @@ class Auditor:
                     hint = EventHint(event.topic, event.received_ms, event.raw.encode(), f"entities: {cause}")
                     hints.append((user.encode(), encode_hint(hint)))
                     self._meters.add("daybook_hints_sent_total", "event")
-        for user, date in sorted({(w.user, w.what) for w in wrong if w.store != ENTITIES}):
+        days = sorted({(w.user, w.what) for w in wrong if is_day(w.store, w.what)})
+        for user, date in days:
             stories = ", ".join(sorted({f"{w.store}: {w.cause}" for w in wrong if (w.user, w.what) == (user, date)}))
             hints.append((user.encode(), encode_hint(DayHint(date, peek.highest(user, date), stories))))
             self._meters.add("daybook_hints_sent_total", "day")
         self._teller.send(HINTS.name, hints)
+        first = {user for user, _ in (*days, *entities)}  # progress follows from days: what is right without it is left
+        asked: list[tuple[bytes, bytes]] = []
+        for user in sorted({w.user for w in wrong if w.what == PROGRESS} - first):
+            stories = ", ".join(
+                sorted({f"{w.store}: {w.cause}" for w in wrong if (w.user, w.what) == (user, PROGRESS)})
+            )
+            asked.append((user.encode(), encode_hint(ProgressHint(peek.highest_progress(user), stories))))
+            self._meters.add("daybook_hints_sent_total", "progress")
+        self._teller.send(PROGRESS_HINTS.name, asked)
 
     def _see(self, audits: Audits, users: Range, wrong: Iterable[Wrong]) -> None:
         """Close what is right again, of the users that were looked at."""
@@ -143,6 +162,11 @@ class Auditor:
         for cell in still:
             log.error("%s still holds a wrong cell of %r: %s; docs/how-to/watch.md says what to do", *cell)
         self._meters.set("daybook_audit_open", to=len(audits.open()))
+
+
+def is_day(store: str, what: str) -> bool:
+    """Whether a cell is a day in a store, no entity and no progress."""
+    return store != ENTITIES and what != PROGRESS
 
 
 def run(settings: Settings, partitions: int, watch: WithoutTopics, ready: Callable[[], None]) -> None:

@@ -17,12 +17,12 @@ from daybook import kafka
 from daybook.errors import Problem
 from daybook.kafka import Offsets
 from schemas.topics import (
-    DAILY,
     DAILY_APP,
     DAILY_INPUTS,
     GENERATION,
     LOADS,
     PROGRESS_APP,
+    PROGRESS_INPUTS,
     REJECTED,
     TRENDING_APP,
     TRENDING_BLOCKS,
@@ -60,7 +60,7 @@ class Group:
 
 TRENDING_STREAM = Group("trending", TRENDING_APP, (VIEWS.name,))
 LISTS_STREAM = Group("trending's lists", TRENDING_LISTS_APP, (TRENDING_COUNTS.name, TRENDING_BLOCKS.name))
-PROGRESS_STREAM = Group("the progress stream", PROGRESS_APP, (DAILY.name,))
+PROGRESS_STREAM = Group("the progress stream", PROGRESS_APP, tuple(topic.name for topic in PROGRESS_INPUTS))
 DAILY_STREAM = Group("the daily stream", DAILY_APP, tuple(topic.name for topic in DAILY_INPUTS))
 LOADER = Group("the loader", f"daybook-loader-g{GENERATION}", (LOADS.name,))
 """sinks/clickhouse/loader.py"""

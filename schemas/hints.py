@@ -1,6 +1,7 @@
 """Hints: what somebody who may not write a user's cells asks of the one who may (DESIGN §8 rule 6).
 
 topic    hints           key: the user (subject), partitioned as the events are, so it reaches the owner of the ledger
+         progress-hints  the same, to the owner of the user's progress
 value    JSON of one of the Structs below, told apart by its field `hint`
 
 The owner never believes a hint: a day is made again from the ledger's own winners, an event is judged as on its own
@@ -43,10 +44,19 @@ class WinnerHint(msgspec.Struct, tag_field="hint", tag="winner", frozen=True, om
     winner: bytes
 
 
+class ProgressHint(msgspec.Struct, tag_field="hint", tag="progress", frozen=True, omit_defaults=True):
+    """On the topic `progress-hints`: find a user's progress again from the days, and say it with a new version."""
+
+    above: int = 0
+    """The highest version that a store holds of it, as of a day."""
+    why: str = ""
+
+
 Hint = DayHint | EventHint | WinnerHint
 
 encode_hint = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Hint).decode
+_decode_progress = msgspec.json.Decoder(ProgressHint).decode
 
 
 def decode_hint(value: bytes | None) -> Hint:
@@ -63,3 +73,17 @@ def decode_hint(value: bytes | None) -> Hint:
         if hint.above < 0:
             raise ValueError("Expected `above` >= 0")
     return hint
+
+
+def decode_progress_hint(key: bytes | None, value: bytes | None) -> tuple[str, ProgressHint]:
+    """Whose progress is asked for, and the hint. Raises ValueError, saying why, for what is no hint about progress.
+
+    >>> decode_progress_hint(b"u_1", encode_hint(ProgressHint(7)))
+    ('u_1', ProgressHint(above=7, why=''))
+    """
+    if not key:
+        raise ValueError("Expected the Kafka key to be the subject")
+    hint: ProgressHint = _decode_progress(value or b"")
+    if hint.above < 0:
+        raise ValueError("Expected `above` >= 0")
+    return key.decode(), hint

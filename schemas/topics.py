@@ -94,6 +94,9 @@ DAILY = Topic("daily", "subject|date", "one absolute row per user and local day 
 HINTS = Topic(
     "hints", "subject", "what the owner of a user's cells shall look at again (hints.py)", timedelta(days=90), True
 )
+PROGRESS_HINTS = Topic(
+    "progress-hints", "subject", "users whose progress shall be said again (hints.py)", timedelta(days=90), True
+)
 CELLS = Topic(f"{PROGRESS_APP}-cells-changelog", "subject|date", "a packed cell per user and day, watermark (facts.py)")
 PROGRESS = Topic("progress", "subject", "one absolute row per user: windows, streaks, records (progress.py)")
 MILESTONES = Topic(
@@ -128,8 +131,10 @@ DAILY_SOURCES = (WORKOUTS, MEALS, BODY, PLANS)
 """The events that the daily stream folds."""
 DAILY_INPUTS = (*DAILY_SOURCES, HINTS, LOADED)
 """All that it reads."""
+PROGRESS_INPUTS = (DAILY, PROGRESS_HINTS)
+"""All that the progress stream reads."""
 SOURCES = (*DAILY_SOURCES, VIEWS)
 """Topics of events: conservation counts these."""
 TRENDING_TOPICS = (TRENDING_COUNTS, VIEWINGS, TRENDING_BLOCKS, LISTS, TRENDING)
-_DERIVED = (LEDGER, DAILY, CELLS, PROGRESS, MILESTONES, *TRENDING_TOPICS)
+_DERIVED = (LEDGER, DAILY, PROGRESS_HINTS, CELLS, PROGRESS, MILESTONES, *TRENDING_TOPICS)
 TOPICS = (*SOURCES, HINTS, LOADS, LOADED, *_DERIVED, REJECTED, REPLAYED)

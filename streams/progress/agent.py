@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.topics import CELLS, DAILY, GENERATION, MILESTONES, PROGRESS, PROGRESS_APP, REJECTED
+from schemas.topics import CELLS, GENERATION, MILESTONES, PROGRESS, PROGRESS_APP, PROGRESS_INPUTS, REJECTED
 from streams.progress.core import Progress
 from streams.runtime import ChunkApp, chunked_topic, chunks, fold_table, make_app
 
@@ -20,10 +20,8 @@ def build(
 ) -> ChunkApp:
     """The Faust app of the progress stream; arguments as of streams.daily.agent.build."""
     app = make_app(PROGRESS_APP, kafka, generation=generation, worker_name=worker_name, **{**PACE, **settings})
-    topic = chunked_topic(app, DAILY.name)
-    cells = fold_table(
-        app, TABLE, partitions, Progress, outputs=[PROGRESS.name, MILESTONES.name, REJECTED.name], sources=[DAILY.name]
-    )
+    topic = chunked_topic(app, *(source.name for source in PROGRESS_INPUTS))
+    cells = fold_table(app, TABLE, partitions, Progress, outputs=[PROGRESS.name, MILESTONES.name, REJECTED.name])
 
     @app.agent(topic)
     async def progress(stream: Any) -> None:

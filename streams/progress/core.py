@@ -12,10 +12,11 @@ from collections.abc import Sequence
 import msgspec
 
 from schemas.codec import Rejected
+from schemas.hints import decode_progress_hint
 from schemas.positions import GENERATION_SHIFT
 from schemas.refusal import filed
 from schemas.rows import encode_row, rejected_key
-from schemas.topics import GENERATION, MILESTONES, PROGRESS, REJECTED
+from schemas.topics import GENERATION, MILESTONES, PROGRESS, PROGRESS_HINTS, REJECTED
 from streams.progress.milestones import of_user
 from streams.progress.reading import Read, day_of, read, read_many
 from streams.progress.user import User
@@ -43,6 +44,8 @@ class Progress:
         """Users that are warm, those first whose last row is longest ago."""
         self._rejected: Pairs = []
         self.guard: Guard | None = None
+        self.above = 0
+        """The next rows' version must be higher: a store was found to hold this one."""
 
     def restore(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
         """Take cells from the changelog, later records win; users stay cold until a row touches them."""
@@ -55,7 +58,9 @@ class Progress:
             user.history.put(day_of(day), cell)
 
     def fold(self, records: Records) -> Counts:
-        """Fold rows of the topic `daily`. Raising leaves the state as it was."""
+        """Fold rows of the topic `daily`, or hints. Raising leaves the state as it was."""
+        if records.topic == PROGRESS_HINTS.name:
+            return self._look_again(records)
         refused: Pairs = []
         superseded = 0
         decided = read_many(records.values, OLDEST)
@@ -95,6 +100,26 @@ class Progress:
                 is_news = maybe_old is None or not maybe_old.is_history(i)
                 dirty[user_id] = is_news or dirty.get(user_id, False)
         return applied
+
+    def _look_again(self, records: Records) -> Counts:
+        """Find the progress of users again from their days, and say it; nothing in a hint is believed."""
+        refused: Pairs = []
+        for i, (key, value) in enumerate(zip(records.keys, records.values, strict=True)):
+            try:
+                user_id, hint = decode_progress_hint(key, value)
+            except (msgspec.MsgspecError, ValueError) as why:
+                place = (records.topic, records.partition, records.offsets[i], records.timestamps[i])
+                reject = filed(Rejected(f"no hint: {why}", "$"), *place, value, key)
+                refused.append((rejected_key(reject), encode_row(reject)))
+                continue
+            self.above = max(self.above, hint.above)
+            if user_id not in self._dirty:
+                known = self.users.get(user_id)
+                user = self.users[user_id] = User(None if known is None else known.history)
+                user.heat()
+                self._warm[user_id], self._dirty[user_id] = None, False
+        self._rejected += refused
+        return Counts(len(records.values) - len(refused), rejected=len(refused))
 
     def drain(self, version: int) -> Drained:
         """What changed since the last drain: cells, a row per user with this version, milestones, rejects."""

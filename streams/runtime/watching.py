@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from schemas.metrics import Done, Meters, Reading
-from schemas.topics import HINTS, SOURCES
+from schemas.topics import HINTS, PROGRESS_HINTS, SOURCES
 from streams.runtime.chunkapp import ChunkApp
 from streams.runtime.partition import OwnedPartition
 
@@ -51,7 +51,7 @@ class StreamWatch:
                     count = getattr(position, outcome)
                     if topic in _EVENTS:
                         yield Reading("daybook_events_total", (topic, str(partition.number), outcome), count)
-                    elif topic == HINTS.name:
+                    elif topic in (HINTS.name, PROGRESS_HINTS.name):
                         yield Reading("daybook_hints_total", (str(partition.number), outcome), count)
 
     def _owned(self) -> list[OwnedPartition]:

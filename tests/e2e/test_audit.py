@@ -102,6 +102,15 @@ def test_what_was_changed_in_any_store_is_found_repaired_and_explained(data: Pat
         client.command(f"INSERT INTO daily SELECT {columns} FROM daily_current {where}")
         cache.hincrbyfloat(f"daybook:day:{in_redis[0]}:{in_redis[1]}", "energy_kcal", 0.001)
         cache.delete(f"daybook:day:{gone[0]}:{gone[1]}")
+        strong, stale, lost_in_redis, still = sorted({user for user, _ in days})[-4:]
+        postgres.execute("UPDATE user_progress SET covered_days = 999 WHERE user_id = %s", (strong,))
+        postgres.execute("UPDATE user_streaks SET longest = 999 WHERE user_id = %s", (still,))
+        client.command(
+            "INSERT INTO progress SELECT * REPLACE (version + 1 AS version, covered_days + 1 AS covered_days)"
+            f" FROM progress_current WHERE user_id = '{stale}'"
+        )
+        cache.delete(f"daybook:progress:{lost_in_redis}")
+        cache.hset("daybook:progress:nobody", mapping={"version": 7, "as_of": "2026-03-01", "covered_days": 3})
         cache.hset("daybook:day:nobody:2026-03-01", mapping={"version": 1, "entities": 1, "steps": 5})
         [[lost_user, lost], [forged_user, forged]] = client.query(
             "SELECT subject, entity FROM entities_current WHERE type = 'meal.logged' AND NOT deleted"
@@ -121,6 +130,11 @@ def test_what_was_changed_in_any_store_is_found_repaired_and_explained(data: Pat
             ("redis", *in_redis): "altered",
             ("redis", *gone): "lost",
             ("redis", "nobody", "2026-03-01"): "altered",
+            ("postgres", strong, "progress"): "altered",
+            ("postgres", still, "progress"): "altered",
+            ("clickhouse", stale, "progress"): "altered",
+            ("redis", lost_in_redis, "progress"): "lost",
+            ("redis", "nobody", "progress"): "altered",
             ("entities", lost_user, f"{lost_user}|m|{lost}"): "lost",
             ("entities", forged_user, f"{forged_user}|m|{forged}"): "altered",
         }

@@ -8,11 +8,13 @@ from typing import Any
 from events import encode, histories
 from hypothesis import given
 
-from daybook.judging import STREAM, wrong_days, wrong_entities
+from daybook import progress
+from daybook.judging import PROGRESS, STREAM, wrong_days, wrong_entities, wrong_progress
 from daybook.recompute import EventRow, recompute
 from daybook.stored import Range
 from schemas.families import FAMILY_OF
 from schemas.ledger import split_key, unpack_winner
+from schemas.progress import ProgressRow, Window
 from schemas.rows import DailyRow
 from sinks.batch import EntityRow
 from sinks.clickhouse import encode as clickhouse
@@ -54,6 +56,38 @@ def test_what_may_have_expired_in_redis_is_not_wrong_there_unless_it_says_someth
     right = row(7)
     assert causes(right, gone=True, postgres=right, clickhouse=right, redis=None) == {}
     assert causes(right, gone=True, postgres=right, clickhouse=right, redis=row(6)) == {"redis": "altered"}
+
+
+def came_to(days: int, version: int = 5, **windows: Window) -> ProgressRow:
+    return ProgressRow("u", version, DAY[1], DAY[1], days, windows=windows or None)
+
+
+def causes_of_progress(want: ProgressRow | None, *, gone: bool = False, **held: ProgressRow | None) -> dict[str, str]:
+    wanted = {} if want is None else {"u": progress.said(want)}
+    stores = {store: {} if found is None else {"u": found} for store, found in held.items()}
+    found = wrong_progress(wanted, stores, lambda user: gone)
+    assert {(w.user, w.what) for w in found} <= {("u", PROGRESS)}
+    return {w.store: w.cause for w in found}
+
+
+def test_progress_is_judged_as_days_are() -> None:
+    right = came_to(7)
+    assert causes_of_progress(right, postgres=right, clickhouse=came_to(7, 4), redis=right) == {}
+    assert causes_of_progress(None, postgres=None, clickhouse=None, redis=None) == {}
+    assert causes_of_progress(right, postgres=None, clickhouse=right, redis=right) == {"postgres": "lost"}
+    assert causes_of_progress(right, postgres=came_to(6, 4), clickhouse=right, redis=right) == {"postgres": "older"}
+    assert causes_of_progress(right, postgres=right, clickhouse=came_to(6), redis=right) == {"clickhouse": "altered"}
+    assert causes_of_progress(None, postgres=None, clickhouse=None, redis=came_to(6)) == {"redis": "altered"}
+    everywhere = dict.fromkeys(("postgres", "clickhouse", "redis"), STREAM)
+    assert causes_of_progress(right, postgres=came_to(8), clickhouse=came_to(8), redis=came_to(8)) == everywhere
+    assert causes_of_progress(right, gone=True, postgres=right, clickhouse=right, redis=None) == {}
+    assert causes_of_progress(right, postgres=right, clickhouse=right, redis=None) == {"redis": "lost"}
+    sums = came_to(7, steps=Window(5.0)), came_to(7, steps=Window(6.0))
+    [wrong] = wrong_progress({"u": progress.said(sums[0])}, {"postgres": {"u": sums[1]}}, lambda user: False)
+    assert (wrong.expected, wrong.found) == (
+        {"windows.steps": {"sum_7d": 5.0}},
+        {"windows.steps": {"sum_7d": 6.0}},
+    )
 
 
 def test_what_is_told_names_the_columns_that_differ() -> None:

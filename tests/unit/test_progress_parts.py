@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.progress import progress_rows
+from schemas.hints import ProgressHint, encode_hint
 from schemas.instants import day_text
 from schemas.progress import METRICS, STREAKS, decode_progress
 from schemas.rows import Best, DailyRow, encode_row
@@ -20,7 +21,7 @@ from streams.progress.core import Progress
 from streams.progress.facts import WIDE, cell_of, decode_facts, widened
 from streams.progress.history import History
 from streams.progress.streaks import Run, Streak
-from streams.state import Records
+from streams.state import Counts, Records
 
 days = st.integers(0, 12)
 
@@ -261,6 +262,36 @@ def test_an_empty_history_gives_a_row_of_nulls() -> None:
     [(_, value)] = drained.rows["progress"]
     assert decode_progress(value or b"").is_null
     assert drained.state == [(f"u|{day_text(FIRST)}".encode(), None)]
+
+
+def hinted(state: Progress, *keys: bytes | None, value: bytes | None = None) -> Counts:
+    n, said = len(keys), value or encode_hint(ProgressHint(VERSION + 70))
+    return state.fold(Records("progress-hints", 0, range(n), [0] * n, list(keys), [said] * n))
+
+
+def test_who_is_asked_again_finds_the_row_again_from_the_days_and_says_it_above_what_a_store_holds() -> None:
+    state = Progress()
+    state.fold(records_of([day(0, steps=5, meals_logged=1), day(1, user="v", steps=1)]))
+    first = dict(state.drain(1).rows["progress"])
+    state.users["u"].records.clear()
+    state.users["u"].records_said = None
+    assert hinted(state, b"u", b"nobody") == Counts(applied=2)
+    assert state.above == VERSION + 70
+    drained = state.drain(VERSION + 71)
+    again = {key: decode_progress(value or b"") for key, value in drained.rows["progress"]}
+    assert {row.version for row in again.values()} == {VERSION + 71}
+    assert said(again[b"u"]) == said(decode_progress(first[b"u"] or b""))
+    assert again[b"nobody"].is_null
+    assert (drained.state, drained.rows["milestones"], sorted(state.users)) == ([], [], ["u", "v"])
+
+
+def test_what_is_no_hint_is_filed() -> None:
+    state = Progress()
+    assert hinted(state, None, b"", value=b"{}") == Counts(rejected=2)
+    assert hinted(state, b"u", value=b'{"hint":"progress","above":-1}') == Counts(rejected=1)
+    drained = state.drain(1)
+    assert len(drained.rows["rejected"]) == 3
+    assert drained.rows["progress"] == []
 
 
 def test_raising_leaves_the_state_as_it_was() -> None:
