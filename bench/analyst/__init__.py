@@ -1,0 +1,1 @@
+"""What analysts wait for: `python -m bench.analyst` times docs/how-to/analyse.md on a year of 10,000 people."""
