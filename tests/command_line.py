@@ -26,7 +26,9 @@ def daybook(
     cwd: Path | None = None,
     stdin: str = "",
 ) -> subprocess.CompletedProcess[str]:
-    """Run one command to its end, without the caller's own settings."""
+    """Run one command to its end, without the caller's own settings. What `up --detach` leaves running ends with us."""
+    if arguments[0] == "up" and "--data" in arguments:
+        guard(Path(str(arguments[arguments.index("--data") + 1])))
     return subprocess.run(
         [*DAYBOOK, *map(str, arguments)],
         input=stdin,
@@ -36,6 +38,18 @@ def daybook(
         env={**CLEAN, **(env or {})},
         cwd=cwd,
     )
+
+
+_guards: dict[Path, subprocess.Popen[bytes]] = {}
+
+
+def guard(folder: Path) -> None:
+    """Have a folder's stack stopped when this process is gone, however it ends: a guard's input ends with it."""
+    if folder not in _guards:
+        script = "import subprocess, sys; sys.stdin.read(); subprocess.run(sys.argv[1:], capture_output=True)"
+        env = {**CLEAN, "DAYBOOK_DATA": str(folder)}  # not in its command line: it is none of the folder's processes
+        argv = [sys.executable, "-c", script, *DAYBOOK, "down"]
+        _guards[folder] = subprocess.Popen(argv, stdin=subprocess.PIPE, start_new_session=True, env=env)
 
 
 @contextmanager

@@ -107,6 +107,8 @@ class Ledger:
         self._dirty: dict[tuple[str, int], None] = {}
         self._touched: dict[Cell, tuple[str, int]] = {}
         """Days of cells that gained something (a cell may be gone since); asking by cell spares most events a tuple."""
+        self._rowless: dict[str, None] = {}
+        """Users with a winner that lies on no day; also where it changes no row."""
         self._rejected: Pairs = []
         self.guard: Guard | None = None
         self.above = 0
@@ -151,7 +153,7 @@ class Ledger:
         if _compiled is None:
             return self._apply_in_python(decided)
         users, plain = self.users, type(self.users) is Users
-        changed = self._touched, self._dirty, self._state
+        changed = self._touched, self._dirty, self._state, self._rowless
         counted: tuple[int, int, int] = _compiled.apply(
             decided, users, *changed, self._take_out, REGISTERS, User, plain
         )
@@ -190,7 +192,9 @@ class Ledger:
                     cell.add(key, amount, platform, ms)
                 if cell not in touched:
                     touched[cell] = (subject, day)
-            elif winner[KIND_AT] in REGISTERS or (old is not None and old[KIND_AT] in REGISTERS):
+                continue
+            self._rowless[subject] = None
+            if winner[KIND_AT] in REGISTERS or (old is not None and old[KIND_AT] in REGISTERS):
                 for day in user.judge_again():
                     dirty[subject, day] = None
         return applied, duplicate, superseded
@@ -229,14 +233,14 @@ class Ledger:
 
     def drain(self, version: int) -> Drained:
         """What changed since the last drain: winners, rows with this version, rejects. Clears the dirty set."""
-        rows: Pairs = []
-        for subject, day in dict.fromkeys([*self._touched.values(), *self._dirty]):
-            rows.append(self._row(subject, day, version))
-        asked = self.old.drain(self._state, version)
+        days = dict.fromkeys([*self._touched.values(), *self._dirty])
+        rows: Pairs = [self._row(subject, day, version) for subject, day in days]
+        users = dict.fromkeys([subject for subject, _ in days])
+        asked = self.old.drain(self._state, users | self._rowless, version)
         self.users.settle(self._state, self.old.whole)
         topics: dict[Target, Pairs] = {DAILY.name: rows, REJECTED.name: self._rejected, LOADS.name: asked}
         drained = Drained(list(self._state.items()), topics, self.old.settle())
-        self._state, self._dirty, self._touched, self._rejected = {}, {}, {}, []
+        self._state, self._dirty, self._touched, self._rowless, self._rejected = {}, {}, {}, {}, []
         return drained
 
     def _row(self, subject: str, day: int, version: int) -> tuple[bytes, bytes]:

@@ -12,6 +12,7 @@ def apply(
     touched: dict[PythonCell, tuple[str, int]],
     dirty: dict[tuple[str, int], None],
     state: dict[bytes, bytes | None],
+    rowless: dict[str, None],
     take_out: Callable[[str, User, bytes, bytes], None],
     registers: Collection[int],
     new_user: Callable[[], User],

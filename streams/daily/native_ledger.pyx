@@ -70,7 +70,7 @@ cdef class Cell:
         self.stale = False
 
 
-def apply(decided, users, dict touched, dict dirty, dict state, take_out, registers, new_user, bint plain):
+def apply(decided, users, dict touched, dict dirty, dict state, dict rowless, take_out, registers, new_user, bint plain):
     """`Ledger._apply`: (applied, duplicate, superseded). `plain`: users is a dict that nothing overrides."""
     cdef Py_ssize_t applied = 0, duplicate = 0, superseded = 0
     cdef tuple one
@@ -128,7 +128,9 @@ def apply(decided, users, dict touched, dict dirty, dict state, take_out, regist
                 cell.add(key, amount, platform, ms)
             if not PyDict_Contains(touched, cell):
                 PyDict_SetItem(touched, cell, (subject, day))
-        elif winner[KIND] in registers or (old is not None and old[KIND] in registers):
+            continue
+        rowless[subject] = None
+        if winner[KIND] in registers or (old is not None and old[KIND] in registers):
             for day in user.judge_again():
                 dirty[subject, day] = None
     return applied, duplicate, superseded

@@ -75,7 +75,7 @@ class OldDays:
         """Users with a floor of whom everything is in memory → the clock when it came."""
         self._borrowed: dict[str, set[bytes]] = {}
         """User → keys that are in memory and not in the changelog."""
-        self._changed: dict[bytes, tuple[int, int]] = {}
+        self._changed: dict[str, tuple[int, int]] = {}
         """User → version of the last flush that changed an entity, and the clock then; the longest quiet first.
         Not in it: users that are quiet for long enough, and whom ClickHouse holds."""
         self._since_ms = 0
@@ -279,27 +279,28 @@ class OldDays:
         settled, self._settled = self._settled, {}
         return settled
 
-    def drain(self, log: Mapping[bytes, bytes | None], version: int) -> Pairs:
-        """Make some room, after the rows are made; returns the questions to ask. `log`: what this flush writes."""
+    def drain(self, log: Mapping[bytes, bytes | None], users: Iterable[str], version: int) -> Pairs:
+        """Make some room, after the rows are made; returns the questions to ask. `log`: what this flush writes, of
+        these `users`."""
         self._fresh = False
         if self._barrier is None:
             self._barrier, self._since_ms = version - 1, self.clock_ms
         if self._hot_days:
-            self._note(log, version)
+            self._note(log, users, version)
             if self.stored >= self._barrier and self.clock_ms - self._since_ms >= self._quiet_ms:
                 self._sweep()
         return self._ask(version)
 
-    def _note(self, log: Mapping[bytes, bytes | None], version: int) -> None:
+    def _note(self, log: Mapping[bytes, bytes | None], users: Iterable[str], version: int) -> None:
         """Remember whose entities this flush changes."""
         changed, borrowed, now = self._changed, self._borrowed, (version, self.clock_ms)
-        for key in log:
-            if key[0]:
-                subject = key[: key.index(0)]
-                if changed.get(subject) is not now:
-                    changed.pop(subject, None)
-                    changed[subject] = now
-                if borrowed and (kept := borrowed.get(_subject(key))):
+        for subject in users:
+            if changed.get(subject) is not now:
+                changed.pop(subject, None)
+                changed[subject] = now
+        if borrowed:
+            for key in log:
+                if key[0] and (kept := borrowed.get(_subject(key))):
                     kept.discard(key)
 
     def _sweep(self) -> None:
@@ -316,7 +317,7 @@ class OldDays:
             if user is None:
                 continue
             waits = subject in self._asked or subject in self._to_ask
-            if waits or subject.encode() in self._changed:
+            if waits or subject in self._changed:
                 self._later[subject] = None
                 continue
             budget -= len(user.entities)

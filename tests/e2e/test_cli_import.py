@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from command_line import CLEAN, daybook
+from command_line import daybook, guard
 from importing import SAMPLES
 from psycopg.rows import dict_row
 
@@ -31,16 +29,13 @@ IMPORTS = (
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A data folder in which all runs."""
     data = tmp_path_factory.mktemp("daybook") / "data"
-    # Its input ends when this process does, however that ends: a run that is killed leaves nothing behind.
-    script = "import sys; sys.stdin.read(); from daybook.cli import run; run(['down'])"
-    env = {**CLEAN, "DAYBOOK_DATA": str(data)}
-    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, start_new_session=True, env=env):
-        try:
-            done = daybook("up", "--detach", "--data", data, timeout_s=90)
-            assert done.returncode == 0, done.stderr
-            yield data
-        finally:
-            daybook("down", "--data", data, timeout_s=120)
+    guard(data)
+    try:
+        done = daybook("up", "--detach", "--data", data, timeout_s=90)
+        assert done.returncode == 0, done.stderr
+        yield data
+    finally:
+        daybook("down", "--data", data, timeout_s=120)
 
 
 class Command:

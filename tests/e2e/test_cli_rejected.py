@@ -19,7 +19,7 @@ import confluent_kafka
 import psycopg
 import pytest
 from aiokafka import AIOKafkaProducer
-from command_line import CLEAN
+from command_line import CLEAN, guard
 from command_line import daybook as daybook_process
 from poison import NAME, PoisonedBuilder
 
@@ -37,14 +37,12 @@ NOW_MS = int(time.time() * 1000)
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A data folder in which all runs, with a low limit of refusals."""
     data = tmp_path_factory.mktemp("rejected") / "data"
-    script = "import sys; sys.stdin.read(); from daybook.cli import run; run(['down'])"
-    env = {**CLEAN, "DAYBOOK_DATA": str(data)}
-    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, start_new_session=True, env=env):
-        try:
-            up(data)
-            yield data
-        finally:
-            daybook_process("down", "--data", data, timeout_s=120)
+    guard(data)
+    try:
+        up(data)
+        yield data
+    finally:
+        daybook_process("down", "--data", data, timeout_s=120)
 
 
 def daybook(*arguments: object) -> subprocess.CompletedProcess[str]:

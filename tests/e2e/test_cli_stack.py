@@ -16,7 +16,7 @@ import psutil
 import psycopg
 import pytest
 import redis
-from command_line import CLEAN, DAYBOOK, daybook, processes_of, started
+from command_line import CLEAN, DAYBOOK, daybook, guard, processes_of, started
 
 from daybook.scrape import scrape, total
 from schemas import metrics
@@ -37,17 +37,14 @@ def rows(folder: Path) -> dict[str, list[str]]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A data folder in which all runs, started as from a script that reads the output to its end."""
     data = tmp_path_factory.mktemp("daybook") / "data"
-    # Its input ends when this process does, however that ends: a run that is killed leaves nothing behind.
-    script = "import sys; sys.stdin.read(); from daybook.cli import run; run(['down'])"
-    env = {**CLEAN, "DAYBOOK_DATA": str(data)}
-    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, start_new_session=True, env=env):
-        try:
-            up = f'"{sys.executable}" -m daybook up --detach --data "{data}" 2>&1 | cat'
-            done = subprocess.run(["sh", "-c", up], capture_output=True, text=True, timeout=90, env=CLEAN)
-            assert "all is ready" in done.stdout, done.stdout
-            yield data
-        finally:
-            daybook("down", "--data", data, timeout_s=120)
+    guard(data)
+    try:
+        up = f'"{sys.executable}" -m daybook up --detach --data "{data}" 2>&1 | cat'
+        done = subprocess.run(["sh", "-c", up], capture_output=True, text=True, timeout=90, env=CLEAN)
+        assert "all is ready" in done.stdout, done.stdout
+        yield data
+    finally:
+        daybook("down", "--data", data, timeout_s=120)
 
 
 def test_status_is_one_parseable_line_a_role_and_all_is_healthy(folder: Path) -> None:

@@ -17,7 +17,7 @@ import msgspec
 import psycopg
 import pytest
 import redis
-from command_line import CLEAN
+from command_line import CLEAN, guard
 
 from producers import generate, truth
 from producers.progress import progress_rows
@@ -72,6 +72,7 @@ def address(server: str, data: Path) -> str:
 def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A data folder in which everything runs."""
     folder = tmp_path_factory.mktemp("kills") / "data"
+    guard(folder)
     try:
         daybook("up", "--detach", data=folder)
         yield folder
