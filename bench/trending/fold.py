@@ -7,6 +7,8 @@ import time
 from typing import NamedTuple
 
 from bench.trending.load import views
+from schemas.positions import version_of
+from schemas.topics import TRENDING_GENERATION
 from streams.runtime.batches import build_batches
 from streams.state import Records
 from streams.trending.core import Viewings
@@ -29,7 +31,7 @@ def measure(name: str, events: int, users: int, hot: float) -> Cost:
     """Fold so many views of one partition, flushing as often as a worker does."""
     made = list(views(events, users, START_MS, 150_000, hot=hot))
     keys, values = [key for key, _ in made], [value for _, value in made]
-    state, counts, version = Viewings(0, 8), 0, 1 << 40
+    state, counts, version = Viewings(0, 8), 0, version_of(TRENDING_GENERATION, 0)
     gc.collect()
     gc.freeze()
     gc.disable()

@@ -8,77 +8,77 @@ in one pass over the winners, as in the daily ledger. Deciding and applying are 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from schemas.topics import REJECTED, TRENDING_COUNTS
 from schemas.trending import BUNDLE, CLAIM, KINDS, MINUTE_MS, Bundle, Count, CountKey, mark, pack, partition_of
 from streams.state import Counts, Drained, Guard, Pairs, Records, Target
+from streams.trending.cells import Cell, Tally, User, settle
 from streams.trending.events import (
     HOUR_MS,
     KEEP_HOURS,
     RANK_BYTES,
+    REGIONS,
     TIMELY_AT,
     VIEW,
     Decided,
     Winner,
     judge,
-    pack_winner,
     region_name,
     region_number,
+    shown_by,
     unpack_winner,
 )
-from streams.trending.firsts import FRESH, LANE, LANE_MASK, REGIONS, Firsts, earliest, fresh, moved, unit_of
-from streams.trending.viewers import hash_of, packed
+from streams.trending.firsts import LANE_MASK, earliest, fresh, moved, unit_of
+from streams.trending.reading import Path, best_path
 
-ITEM_BITS = 36
-"""Of a code: 26 of its minute, 10 of its region."""
-_CODES = (1 << ITEM_BITS) - 1
 _REGION_NAMES = [region_name(number) for number in range(REGIONS)]
 _CLOCK = b"\1clock"
 _TIMELY = ord(b"\1")
 
 
-class User:
-    """One user's part: winners by entity, and the earliest codes by (item, slot)."""
-
-    __slots__ = ("codes", "entities", "firsts", "hash")
-
-    def __init__(self, name: str) -> None:
-        self.entities: dict[str, bytes] = {}
-        self.firsts: dict[int, Firsts] = {}
-        self.codes: dict[int, dict[int, int]] | None = None
-        """By (item, slot) how many entities have each code; made when the first is taken out."""
-        self.hash = hash_of(name)
+What = tuple[tuple[int, ...], Tally | None]
+"""Numbers of items that were on a screen, and the tally of the video's creator."""
 
 
 class Viewings:
     """The state of one partition (streams.state.PartitionState)."""
 
-    def __init__(self, partition: int = 0, partitions: int = 1, *, by_event_time: bool = False) -> None:
+    def __init__(
+        self, partition: int = 0, partitions: int = 1, *, by_event_time: bool = False, path: Path | None = None
+    ) -> None:
         self.partition, self.partitions = partition, partitions
         self.by_event_time = by_event_time
-        self.users: dict[str, User] = {}
+        self.path = path or best_path()
+        self.users: dict[bytes, User] = {}
         self.items: dict[tuple[int, str], int] = {}
         self.names: list[tuple[int, str]] = []
-        self.claims: dict[int, dict[str, int]] = {}
+        """By the item's number: its kind and name."""
+        self.claims: dict[int, dict[str, Tally]] = {}
         """Video → how many winners name which creator: the greatest holds, should they disagree."""
-        self.cells: dict[int, list[Any]] = {}
-        """Item and code → its lanes, then the hashes of the users in the first of them."""
+        self.cells: dict[int, dict[int, Cell]] = {}
+        """Code → item → its cell (cells.py)."""
         self.clock_ms = 0
         self.caught_up = True
         """Whether all that the broker had at the last fetch is folded."""
         self.guard: Guard | None = None
-        self._shown: dict[tuple[Any, ...], tuple[int, ...]] = {}
+        self._shown: dict[bytes, What] = {}
+        """What was on the screen, as winners end → its items, and the creator's tally of the video."""
+        self._heads: list[bytes] = []
+        """By item, how the key of a count begins."""
         self._claimed: set[int] = set()
         """Videos that another creator may hold now."""
-        self._hours: dict[int, list[tuple[str, str]]] = {}
+        self._hours: dict[int, list[bytes]] = {}
         """Hour → entities whose time lies there, for forgetting them."""
         self._oldest = 0
         self._told: tuple[int, bool] | None = None
         """The minute and whether it was caught up, as stage two was told last."""
         self._state: dict[bytes, bytes | None] = {}
-        self._dirty: set[int] = set()
+        self._dirty: list[Cell] = []
+        self._emptied: list[Cell] = []
+        """Cells that may have nothing left."""
         self._rejected: Pairs = []
+        self._outcome = [0, 0, 0]
+        """Of the fold under way: applied, duplicate, superseded."""
 
     # -- streams.state.PartitionState
 
@@ -88,31 +88,41 @@ class Viewings:
             if key == _CLOCK:
                 self.clock_ms = int(value or b"0")
                 continue
-            subject, _, entity = key.decode().partition("\0")
-            user = self.users.get(subject) or self.users.setdefault(subject, User(subject))
-            old = user.entities.pop(entity, None)
+            subject = key.partition(b"\0")[0]
+            user = self.users.get(subject) or self._new_user(subject)
+            old = user.entities.pop(key, None)
             if old is not None:
                 self._count_out(user, old)
             if value is not None:
-                self._restored(user, subject, entity, value)
+                self._restored(user, key, value)
+        for cell in self._dirty:
+            cell.dirty = False
         self._dirty.clear()
         self._claimed.clear()
 
-    def _restored(self, user: User, subject: str, entity: str, value: bytes) -> None:
+    def _restored(self, user: User, key: bytes, value: bytes) -> None:
         winner = unpack_winner(value)
-        user.entities[entity] = value
-        self._hours.setdefault(winner.ms // HOUR_MS, []).append((subject, entity))
+        user.entities[key] = value
+        self._hours.setdefault(winner.ms // HOUR_MS, []).append(key)
         if winner.slot and value[TIMELY_AT] == _TIMELY:
             self._count_in(user, winner)
 
     def fold(self, records: Records) -> Counts:
         """Fold records of `views`. Raising leaves the state as it was."""
-        decided, refused, clock_ms = judge(records, self.clock_ms if self.by_event_time else None)
+        decided, refused, clock_ms = judge(records, self.clock_ms if self.by_event_time else None, self.path.reader)
         if self.guard is not None:
             self.guard(records, refused)
         self.clock_ms = max(self.clock_ms, clock_ms)
-        applied, duplicate, superseded = self._apply(decided)
+        self._outcome = [0, 0, 0]
+        if self.path.apply is not None:
+            at_once = self.path.apply(self, decided)
+            self._outcome[0] += at_once
+        else:
+            for one in decided:
+                if one is not None:
+                    self._one(one)
         self._rejected += refused
+        applied, duplicate, superseded = self._outcome
         return Counts(applied, duplicate, superseded, len(refused))
 
     def reached(self, topic: str, next_offset: int, end: int) -> None:
@@ -122,158 +132,131 @@ class Viewings:
     def drain(self, version: int) -> Drained:
         """What changed since the last drain: winners, counts with this version, rejects."""
         self._forget()
-        found: list[Bundle] = [[] for _ in KINDS]
-        cells, names, clock_ms = self.cells, self.names, self.clock_ms
-        for at in self._dirty:
-            cell = cells.get(at)
-            kind, name = names[at >> ITEM_BITS]
-            code = at & _CODES
-            key = CountKey(kind, name, _REGION_NAMES[code % REGIONS], code // REGIONS, self.partition)
-            if cell is None:
-                found[kind].append((key, Count(version, clock_ms, (0, 0, 0), 0, b"", None)))
-                continue
-            lanes = cell[0]
-            seen = (lanes & LANE_MASK, lanes >> LANE & LANE_MASK, lanes >> 2 * LANE & LANE_MASK)
-            found[kind].append((key, Count(version, clock_ms, seen, lanes >> 3 * LANE, packed(cell[1:]), None)))
-            if not lanes:
-                del cells[at]
-        for item in self._claimed:
-            creator = max(self.claims.get(item, ()), default=None)
-            key = CountKey(0, names[item][1], "", CLAIM, self.partition)
-            found[0].append((key, Count(version, clock_ms, (0, 0, 0), 0, b"", creator)))
+        rows = self._counted(version)
         state: Pairs = [*self._state.items(), (_CLOCK, str(self.clock_ms).encode())]
-        drained = Drained(state, {**self._bundled(found, version), REJECTED.name: self._rejected})
-        self._state, self._dirty, self._claimed, self._rejected = {}, set(), set(), []
+        drained = Drained(state, {**rows, REJECTED.name: self._rejected})
+        self._state, self._claimed, self._rejected = {}, set(), []
         return drained
 
-    def _bundled(self, found: list[Bundle], version: int) -> dict[Target, Pairs]:
-        """Counts as records, for the partition where those of their kind meet, and at its end how far we are.
+    def _counted(self, version: int) -> dict[Target, Pairs]:
+        """Counts as records, for the partition where those of their kind meet, and at their end how far we are.
 
         The mark is told also where nothing is counted, once a minute: lists decay though nothing else has changed.
         """
-        told, self._told = self._told, (self.clock_ms // MINUTE_MS, self.caught_up)
-        meet: dict[int, Bundle] = {}
-        for kind, counts in enumerate(found):
-            meet.setdefault(partition_of(kind, self.partitions), []).extend(counts)
+        dirty, self._dirty = self._dirty, []
+        names, clock_ms = self.names, self.clock_ms
+        meet: dict[int, list[Cell]] = {partition_of(kind, self.partitions): [] for kind in range(len(KINDS))}
+        lists = [meet[partition_of(kind, self.partitions)] for kind in range(len(KINDS))]
+        for cell in dirty:
+            cell.dirty = False
+            lists[names[cell.item][0]].append(cell)
+        tails = {code: self._tail(code) for code in {cell.code for cell in dirty}}
+        told, self._told = self._told, (clock_ms // MINUTE_MS, self.caught_up)
         rows: dict[Target, Pairs] = {}
         key = b"%d" % self.partition
-        for to, counts in meet.items():
-            if counts or told != self._told:
-                counts.append(mark(self.partition, version, self.clock_ms, self.caught_up))
-            records = (pack(counts[first : first + BUNDLE]) for first in range(0, len(counts), BUNDLE))
+        for to, cells in meet.items():
+            records = self.path.packer.records(cells, self._heads, tails, version, clock_ms)
+            others = self._claims(version) if to == partition_of(0, self.partitions) else []
+            if records or others or told != self._told:
+                others.append(mark(self.partition, version, clock_ms, self.caught_up))
+            records += [pack(others[first : first + BUNDLE]) for first in range(0, len(others), BUNDLE)]
             rows[TRENDING_COUNTS.name, to] = [(key, record) for record in records]
+        emptied, self._emptied = self._emptied, []
+        for cell in emptied:
+            if not settle(cell):
+                self.cells.get(cell.code, {}).pop(cell.item, None)
         return rows
+
+    def _tail(self, code: int) -> bytes:
+        """How the key of a count ends."""
+        return pack(_REGION_NAMES[code % REGIONS]) + pack(code // REGIONS) + pack(self.partition)
+
+    def _claims(self, version: int) -> Bundle:
+        """Whose the videos are that may be another's now."""
+        found: Bundle = []
+        for video in self._claimed:
+            names = [name for name, tally in self.claims.get(video, {}).items() if tally.count]
+            at = CountKey(0, self.names[video][1], "", CLAIM, self.partition)
+            found.append((at, Count(version, self.clock_ms, (0, 0, 0), 0, b"", max(names, default=None))))
+        return found
 
     # -- folding
 
-    def _apply(self, decided: list[Decided]) -> tuple[int, int, int]:
-        applied = duplicate = superseded = 0
-        users, state, hours, cells, dirty, shown = (
-            self.users,
-            self._state,
-            self._hours,
-            self.cells,
-            self._dirty,
-            self._shown,
-        )
-        for one in decided:
-            subject, entity, rank, ms, slot, region, _, data = one
-            user = users.get(subject)
-            if user is None:
-                user = users[subject] = User(subject)
-            entities = user.entities
-            old = entities.get(entity)
-            if old is not None:
-                if rank[:RANK_BYTES] == old[:RANK_BYTES]:
-                    duplicate += 1
-                    if rank[TIMELY_AT] <= old[TIMELY_AT]:
-                        continue
-                    applied -= 1  # the same content, but this copy came in time: it counts from now on
-                elif rank < old[:RANK_BYTES]:
-                    superseded += 1
-                    continue
-                self._count_out_of(user, entity, old)
-            applied += 1
-            entities[entity] = state[f"{subject}\0{entity}".encode()] = pack_winner(one)
-            hour = ms // HOUR_MS
-            same_hour = hours.get(hour)
-            if same_hour is None:
-                same_hour = hours[hour] = []
-            same_hour.append((subject, entity))
-            if not slot or rank[TIMELY_AT] != _TIMELY:
-                continue
-            tags = data.hashtags
-            what = (data.content, data.creator, data.sound, *tags) if tags else (data.content, data.creator, data.sound)
-            items = shown.get(what)
-            if items is None:
-                items = shown[what] = self._items(data.content, data.creator, tuple(tags), data.sound)
-            code = ms // MINUTE_MS * REGIONS + region
-            if data.creator is not None:
-                self._claim(items[0], data.creator)
-            if user.codes is not None:
-                _note(user.codes, items, slot, code)
-            if slot != VIEW:
-                for item in items:
-                    self._add(user, item, slot, code)
-                continue
-            firsts, who = user.firsts, user.hash
-            for item in items:
-                have = firsts.get(item)
-                if have is not None:
-                    self._add(user, item, slot, code)
-                    continue
-                firsts[item] = code
-                at = item << ITEM_BITS | code
-                cell = cells.get(at)
-                if cell is None:
-                    cells[at] = [FRESH, who]
-                else:
-                    cell[0] += FRESH
-                    cell.append(who)
-                dirty.add(at)
-        return applied, duplicate, superseded
+    def _new_user(self, subject: bytes) -> User:
+        user: User = self.path.user(subject)
+        self.users[subject] = user
+        return user
 
-    def _items(
-        self, content: str, creator: str | None, hashtags: tuple[str, ...], sound: str | None
-    ) -> tuple[int, ...]:
-        """Numbers of the items that an event is about, each once."""
-        named = [(0, content), (1, creator), *((2, tag) for tag in dict.fromkeys(hashtags)), (3, sound)]
-        found = []
-        for each in named:
-            if each[1] is None:
-                continue
-            number = self.items.get(each)  # type: ignore[arg-type]
-            if number is None:
-                number = self.items[each] = len(self.names)  # type: ignore[index]
-                self.names.append(each)  # type: ignore[arg-type]
-            found.append(number)
-        return tuple(found)
+    def _one(self, one: Decided) -> None:
+        """Apply what is decided of one event."""
+        subject, key, winner, ms, slot, code, shown = one
+        user = self.users.get(subject) or self._new_user(subject)
+        old = user.entities.get(key)
+        if old is not None:
+            if winner[:RANK_BYTES] == old[:RANK_BYTES]:
+                self._outcome[1] += 1
+                if winner[TIMELY_AT] <= old[TIMELY_AT]:
+                    return
+                self._outcome[0] -= 1  # the same content, but this copy came in time: it counts from now on
+            elif winner < old[:RANK_BYTES]:
+                self._outcome[2] += 1
+                return
+            del user.entities[key]
+            self._count_out(user, old)
+        self._outcome[0] += 1
+        user.entities[key] = self._state[key] = winner
+        self._hours.setdefault(ms // HOUR_MS, []).append(key)
+        if slot and winner[TIMELY_AT] == _TIMELY:
+            self._add_all(user, self._shown.get(shown) or self.items_of(winner, shown), slot, code)
 
-    def _claim(self, video: int, creator: str, more: int = 1) -> None:
+    def items_of(self, packed: bytes, shown: bytes) -> What:
+        """Numbers of the items that were on the screen of a winner, each once, and its creator's tally; remembered."""
+        return self._remember(unpack_winner(packed), shown)
+
+    def _remember(self, said: Winner, shown: bytes) -> What:
+        tags = ((2, tag) for tag in dict.fromkeys(said.hashtags))
+        named = [(0, said.content), (1, said.creator), *tags, (3, said.sound)]
+        items = tuple(self._number(kind, name) for kind, name in named if name is not None)
+        tally = None
+        if said.creator is not None:
+            own = self.claims.setdefault(items[0], {})
+            tally = own.get(said.creator)
+            if tally is None:
+                tally = own[said.creator] = self.path.tally(items[0])
+        self._shown[shown] = items, tally
+        return items, tally
+
+    def _number(self, kind: int, name: str) -> int:
+        number = self.items.get((kind, name))
+        if number is None:
+            number = self.items[kind, name] = len(self.names)
+            self.names.append((kind, name))
+            self._heads.append(b"\x92\x95" + pack(kind) + pack(name))
+        return number
+
+    def _claim(self, tally: Tally | None, more: int = 1) -> None:
         """One winner more, or less, names this creator."""
-        own = self.claims.get(video)
-        if own is None:
-            own = self.claims[video] = {}
-        count = own[creator] = own.get(creator, 0) + more
-        if count == 1 or not count:
-            self._claimed.add(video)
-        if not count:
-            del own[creator]
-            if not own:
-                del self.claims[video]
+        if tally is not None:
+            tally.count += more
+            if tally.count == (1 if more > 0 else 0):
+                self._claimed.add(tally.video)
 
-    def _of_winner(self, winner: Winner) -> tuple[tuple[int, ...], int]:
-        items = self._items(winner.content, winner.creator, winner.hashtags, winner.sound)
-        return items, winner.ms // MINUTE_MS * REGIONS + region_number(winner.region)
+    def _of_winner(self, winner: Winner) -> tuple[What, int]:
+        end = shown_by(winner)
+        what = self._shown.get(end) or self._remember(winner, end)
+        return what, winner.ms // MINUTE_MS * REGIONS + region_number(winner.region)
 
     def _count_in(self, user: User, winner: Winner) -> None:
-        items, code = self._of_winner(winner)
-        if winner.creator is not None:
-            self._claim(items[0], winner.creator)
+        what, code = self._of_winner(winner)
+        self._add_all(user, what, winner.slot, code)
+
+    def _add_all(self, user: User, what: What, slot: int, code: int) -> None:
+        items, tally = what
+        self._claim(tally)
         if user.codes is not None:
-            _note(user.codes, items, winner.slot, code)
+            _note(user.codes, items, slot, code)
         for item in items:
-            self._add(user, item, winner.slot, code)
+            self._add(user, item, slot, code)
 
     def _add(self, user: User, item: int, slot: int, code: int) -> None:
         """A user's view of an item, or reaction to it, at this code."""
@@ -292,19 +275,14 @@ class Viewings:
         for changed, lanes in moved(have, after, slot).items():
             self._change(item, changed, lanes, user.hash)
 
-    def _count_out_of(self, user: User, entity: str, old: bytes) -> None:
-        del user.entities[entity]
-        self._count_out(user, old)
-
     def _count_out(self, user: User, old: bytes) -> None:
         """Take a winner out that is no longer among the user's entities."""
         winner = unpack_winner(old)
         if not winner.slot or old[TIMELY_AT] != _TIMELY:
             return
-        items, code = self._of_winner(winner)
+        (items, tally), code = self._of_winner(winner)
         unit = unit_of(winner.slot)
-        if winner.creator is not None:
-            self._claim(items[0], winner.creator, -1)
+        self._claim(tally, -1)
         if user.codes is None:
             user.codes = self._codes(user)
         else:
@@ -327,23 +305,26 @@ class Viewings:
         for value in user.entities.values():
             winner = unpack_winner(value)
             if winner.slot and value[TIMELY_AT] == _TIMELY:
-                items, code = self._of_winner(winner)
+                (items, _), code = self._of_winner(winner)
                 _note(found, items, winner.slot, code)
         return found
 
     def _change(self, item: int, code: int, lanes: int, who: bytes) -> None:
-        at = item << ITEM_BITS | code
-        cell = self.cells.get(at)
+        row = self.cells.setdefault(code, {})
+        cell = row.get(item)
         if cell is None:
-            cell = self.cells[at] = [0]
-        before = cell[0] & LANE_MASK
-        cell[0] += lanes
-        after = cell[0] & LANE_MASK
-        if after > before:
-            cell.append(who)
-        elif after < before:
-            cell.remove(who)
-        self._dirty.add(at)
+            cell = row[item] = self.path.cell(item, code)
+        before = settle(cell)
+        after = cell.lanes = before + lanes
+        if (after & LANE_MASK) > (before & LANE_MASK):
+            cell.hashes.append(who)
+        elif (after & LANE_MASK) < (before & LANE_MASK) and who in cell.hashes:  # else the sketch has it
+            cell.hashes.remove(who)
+        if not after:
+            self._emptied.append(cell)
+        if not cell.dirty:
+            cell.dirty = True
+            self._dirty.append(cell)
 
     # -- forgetting
 
@@ -353,19 +334,20 @@ class Viewings:
         if until <= self._oldest:
             return
         self._oldest = until
-        gone: set[str] = set()
+        gone: set[bytes] = set()
         for hour in [hour for hour in self._hours if hour < until]:
-            for subject, entity in self._hours.pop(hour):
+            for key in self._hours.pop(hour):
+                subject = key.partition(b"\0")[0]
                 user = self.users.get(subject)
-                value = user.entities.get(entity) if user is not None else None
+                value = user.entities.get(key) if user is not None else None
                 if user is None or value is None:
                     continue
                 winner = unpack_winner(value)
                 if winner.ms // HOUR_MS == hour:
-                    if winner.slot and value[TIMELY_AT] == _TIMELY and winner.creator is not None:
-                        self._claim(self.items[0, winner.content], winner.creator, -1)
-                    del user.entities[entity]
-                    self._state[f"{subject}\0{entity}".encode()] = None
+                    if winner.slot and value[TIMELY_AT] == _TIMELY:
+                        self._claim(self._of_winner(winner)[0][1], -1)
+                    del user.entities[key]
+                    self._state[key] = None
                     gone.add(subject)
         first = until * 60 * REGIONS
         for subject in gone:
@@ -380,9 +362,10 @@ class Viewings:
                     user.firsts[at] = kept[0] if len(kept) == 1 else kept
                 else:
                     del user.firsts[at]
-        for at in [at for at in self.cells if at & _CODES < first]:
-            if at not in self._dirty:
-                del self.cells[at]
+        for code in [code for code in self.cells if code < first]:
+            dirty = {item: cell for item, cell in self.cells.pop(code).items() if cell.dirty}
+            if dirty:
+                self.cells[code] = dirty
 
 
 def _first_key(item: int, slot: int) -> int:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from schemas.codec import Event, Rejected, chunk_reader, pack_canonical
+from schemas.codec import Event, Rejected, canonical, chunk_reader
 from schemas.plausible import LIMITS
 from schemas.receipt import judged_by
 from schemas.refusal import WRONG_KEY, filed
@@ -18,6 +18,11 @@ from schemas.structs import STRUCT_OF, TYPE_OF
 from schemas.trending import MINUTE_MS
 from streams.state import Pairs, Records
 
+if TYPE_CHECKING:
+    from streams.trending.native import ViewReader
+
+REGIONS = 1_024
+"""More than there are; a code is minute · REGIONS + region."""
 NOTHING, VIEW = 0, 1
 """Slots: what an event counts as. Reactions have one of their own each, from 2 on."""
 REACTIONS = {"like": 2, "comment": 3, "save": 4, "share": 5}
@@ -53,8 +58,9 @@ class Winner(NamedTuple):
     sound: str | None
 
 
-Decided = tuple[str, str, bytes, int, int, int, str, Any]
-"""Subject, entity, rank with timeliness, time in ms, slot, region's number, region, data."""
+Decided = tuple[bytes, bytes, bytes, int, int, int, bytes]
+"""Subject; subject and entity, a zero byte between; the winner, packed; time in ms; slot; code (firsts.py); and the end
+of the winner, which says what was on the screen."""
 
 _unpack = msgspec.msgpack.Decoder(Winner).decode
 _DELETED: type = STRUCT_OF["reaction.deleted"]
@@ -86,12 +92,14 @@ def region_name(number: int) -> str:
     return chr(65 + (number - 1) // 26) + chr(65 + (number - 1) % 26) if number else ""
 
 
-def pack_winner(one: Decided) -> bytes:
-    """What is kept of a decided event."""
-    _, _, rank, ms, slot, _, region, data = one
-    if data is None:
-        return rank + _pack((ms, slot, "", "", None, (), None))
-    return rank + _pack((ms, slot, region, data.content, data.creator, data.hashtags, data.sound))
+def pack_winner(rank: bytes, timely: bool, ms: int, slot: int, data: Any) -> tuple[bytes, bytes]:
+    """What is kept of an event, and the end of it: the same for all that show the same. `data`: None of a delete."""
+    region, shown = "", ("", None, (), None)
+    if data is not None:
+        region, shown = data.region or "", (data.content, data.creator, data.hashtags, data.sound)
+    end = _pack(shown)[1:]
+    head = b"\1\x97" if timely else b"\0\x97"
+    return rank + head + _pack(ms) + _pack(slot) + _pack(region) + end, end
 
 
 def unpack_winner(packed: bytes) -> Winner:
@@ -99,53 +107,43 @@ def unpack_winner(packed: bytes) -> Winner:
     return _unpack(memoryview(packed)[RANK_BYTES + 1 :])
 
 
+def shown_by(winner: Winner) -> bytes:
+    """The end of a winner, as `pack_winner` says it."""
+    return _pack((winner.content, winner.creator, winner.hashtags, winner.sound))[1:]
+
+
 def is_timely(ms: int, clock_ms: int) -> bool:
     """Whether a time counts by this clock: neither of the future nor ancient."""
     return clock_ms - LATE_MS <= ms <= clock_ms + AHEAD_MS
 
 
-def judge(records: Records, clock_ms: int | None) -> tuple[list[Decided], Pairs, int]:
-    """Accept or refuse the records; returns the decided ones, rows that say what was refused, and the clock after them.
+def judge(
+    records: Records, clock_ms: int | None, reader: ViewReader | None = None
+) -> tuple[list[Decided | None], Pairs, int]:
+    """Accept or refuse the records; returns what is decided of each, rows that say what was refused, and the clock.
 
     `clock_ms`: None judges times by receipt. Else the stream's clock is the latest event time, and this is it so far.
+    `reader`: decides what it can at first sight; the rest is read here.
     """
     times = judged_by(records.offsets, records.timestamps, records.headers)
-    decided: list[Decided] = []
+    if reader is None or clock_ms is not None:
+        decided: list[Decided | None] = [None] * len(records.offsets)
+        left: Sequence[int] = range(len(decided))
+        latest = clock_ms or 0
+    else:
+        decided, left, latest = reader.read(records.values, times, records.keys)
+    if not left:
+        return decided, [], latest
+    values = records.values if len(left) == len(decided) else [records.values[i] for i in left]
+    received = times if len(left) == len(decided) else [times[i] for i in left]
     refused: Pairs = []
-    accept, by_event, latest = decided.append, clock_ms is not None, clock_ms or 0
-    keys, pack_rank = records.keys, RANK.pack
-    for i, got in enumerate(chunk_reader(records.topic)(records.values, times)):
-        if type(got) is tuple:
+    by_event, keys = clock_ms is not None, records.keys
+    for i, got in zip(left, chunk_reader(records.topic)(values, received), strict=True):
+        if type(got) is tuple and keys[i] == (subject := got[0].subject.encode()):
             event, ms, _ = got
-            subject = event.subject
-            if keys[i] == subject.encode():
-                tp: type = type(event)
-                data = event.data
-                if by_event:
-                    latest = max(latest, ms)
-                    now = latest
-                else:
-                    now = times[i]
-                    latest = max(latest, now)
-                deleted = tp is _DELETED
-                digest = sha256(pack_canonical((TYPE_OF[tp], event.source, event.time, event.timezone, data))).digest()
-                rank = pack_rank(event.revision, deleted, digest[:16])
-                timely = now - LATE_MS <= ms <= now + AHEAD_MS
-                entity = event.entity
-                region = "" if deleted else data.region or ""
-                accept(
-                    (
-                        subject,
-                        event.id if entity is None else entity,
-                        rank + (b"\1" if timely else b"\0"),
-                        ms,
-                        NOTHING if deleted else slot_of(event),
-                        region_number(region),
-                        region,
-                        None if deleted else data,
-                    )
-                )
-                continue
+            latest = max(latest, ms if by_event else times[i])
+            decided[i] = _decided(event, ms, is_timely(ms, latest if by_event else times[i]), subject)
+            continue
         why = got if isinstance(got, Rejected) else WRONG_KEY
         place = (records.topic, records.partition, records.offsets[i], records.timestamps[i])
         reject = filed(why, *place, records.values[i], keys[i], times[i])
@@ -153,6 +151,11 @@ def judge(records: Records, clock_ms: int | None) -> tuple[list[Decided], Pairs,
     return decided, refused, latest
 
 
-def minutes_of(times: Sequence[int]) -> list[int]:
-    """Minutes since 1970 of times in ms."""
-    return [ms // MINUTE_MS for ms in times]
+def _decided(event: Event, ms: int, timely: bool, subject: bytes) -> Decided:
+    deleted = type(event) is _DELETED
+    data, slot = (None, NOTHING) if deleted else (event.data, slot_of(event))
+    rank = RANK.pack(event.revision, deleted, sha256(canonical(event)).digest()[:16])
+    winner, shown = pack_winner(rank, timely, ms, slot, data)
+    entity = event.id if event.entity is None else event.entity
+    code = ms // MINUTE_MS * REGIONS + region_number("" if data is None else data.region or "")
+    return subject, subject + b"\0" + entity.encode(), winner, ms, slot, code, shown

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from streams.trending.events import VIEW, WEIGHTS
+from streams.trending.events import REGIONS, VIEW, WEIGHTS
 
-REGIONS = 1_024
 HOUR, DAY, WEEK = (minutes * REGIONS for minutes in (60, 1_440, 10_080))
 """In codes; days and weeks are those of UTC since 1970-01-01, a Thursday."""
 

@@ -19,24 +19,46 @@ _HASHES, _SKETCH = b"\0", b"\1"
 _TYPE = datasketches.tgt_hll_type.HLL_4
 
 
-def hash_of(user: str) -> bytes:
+def hash_of(user: bytes) -> bytes:
     """64 bits of a user's name, the same on every machine."""
-    return blake2b(user.encode(), digest_size=8).digest()
+    return blake2b(user, digest_size=8).digest()
 
 
 def packed(hashes: Sequence[bytes]) -> bytes:
     """These viewers, to be joined by `join`.
 
-    >>> packed([]), len(packed([hash_of("u")])), len(packed([hash_of(str(n)) for n in range(9_999)])) < 3_000
+    >>> packed([]), len(packed([hash_of(b"u")])), len(packed([hash_of(b"%d" % n) for n in range(9_999)])) < 3_000
     (b'', 9, True)
     """
     if not hashes:
         return b""
     if len(hashes) <= MOST_HASHES:
         return _HASHES + b"".join(hashes)
-    sketch = new()
+    return _packed(_joined(new(), hashes))
+
+
+def seen_by(cell: Any) -> bytes:
+    """The viewers of a cell (cells.py), as `packed` makes them: once they are many, only the new ones cost anything."""
+    if cell.sketch is None and len(cell.hashes) <= MOST_HASHES:
+        return packed(cell.hashes)
+    return sketched(cell)
+
+
+def sketched(cell: Any) -> bytes:
+    """The viewers of a cell that has many, or had: who left after they came into the sketch stays in it."""
+    cell.sketch = _joined(new() if cell.sketch is None else cell.sketch, cell.hashes)
+    cell.hashes.clear()
+    return _packed(cell.sketch)
+
+
+def _joined(sketch: Any, hashes: Sequence[bytes]) -> Any:
+    update = sketch.update
     for each in array("q", b"".join(hashes)):
-        sketch.update(each)
+        update(each)
+    return sketch
+
+
+def _packed(sketch: Any) -> bytes:
     return bytes(_SKETCH + sketch.serialize_compact())
 
 

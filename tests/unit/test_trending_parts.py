@@ -75,8 +75,8 @@ def test_a_blocked_item_is_gone_and_comes_back_also_after_a_crash() -> None:
     rig.flush_one()
     rig.flush_two()
     assert rig.lists[ALL_1H].entries
-    for blocked in (True, False):
-        block = Block("videos", "x", blocked, "admin", "why", T0)
+    for at_ms, blocked in ((T0, True), (T0 + 1, False)):
+        block = Block("videos", "x", blocked, "admin", "why", at_ms)
         rig.two[0].fold(Records("trending-blocks", 0, [0], [0], [block_key(block)], [encode_block(block)]))
         rig.flush_two()
         rig.crash()
@@ -185,9 +185,9 @@ def test_more_seen_scores_higher_and_more_expected_scores_lower(seen: int, more:
 def test_a_sketch_counts_distinct_viewers_within_its_error_and_joining_again_changes_nothing() -> None:
     some, others = Viewers(), Viewers()
     for _ in range(2):
-        some.join(packed([hash_of(str(n)) for n in range(50_000)]))
-        others.join(packed([hash_of(str(n)) for n in range(40_000, 60_000)]))
-        others.join(packed([hash_of("somebody")]))
+        some.join(packed([hash_of(b"%d" % n) for n in range(50_000)]))
+        others.join(packed([hash_of(b"%d" % n) for n in range(40_000, 60_000)]))
+        others.join(packed([hash_of(b"somebody")]))
     assert abs(distinct([some, others]) - 60_001) < 60_001 * 0.05
     assert distinct([Viewers()]) == 0
 
