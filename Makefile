@@ -29,7 +29,7 @@ demo: setup  ## a month of real Fitbit data through real servers into verified d
 	@$(BIN)/daybook demo
 
 test: setup check  ## all tests, on real servers in temporary folders
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder
 
 SEED ?= 1
 MINUTES ?= 10
@@ -41,7 +41,7 @@ nemesis: setup  ## faults on everything while events flow, then the verdict: SEE
 test-faults: nemesis  ## the nemesis, then every fault alone by the law that it must not break (half an hour in all)
 	@$(BIN)/python -m pytest -q -s -m 'slow or not slow' tests/faults tests/integration/test_runtime_exact.py
 
-test-slow: setup  ## the suites that take minutes: audit, rebuild, old days and trending under kill -9
+test-slow: setup  ## the suites that take minutes: kills in a replay, audit, rebuild, old days and trending under kill -9
 	@$(BIN)/python -m pytest -q -m slow
 
 check: $(READY)  ## ruff, mypy, import rules

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from command_line import daybook, guard
+from command_line import daybook
 from importing import SAMPLES
 from psycopg.rows import dict_row
 
@@ -23,19 +22,6 @@ IMPORTS = (
     ("myfitnesspal", SAMPLES / "myfitnesspal.csv", *BERLIN),
     ("fit", *sorted(SAMPLES.glob("*.fit"))),
 )
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A data folder in which all runs."""
-    data = tmp_path_factory.mktemp("daybook") / "data"
-    guard(data)
-    try:
-        done = daybook("up", "--detach", "--data", data, timeout_s=90)
-        assert done.returncode == 0, done.stderr
-        yield data
-    finally:
-        daybook("down", "--data", data, timeout_s=120)
 
 
 class Command:
@@ -61,8 +47,8 @@ class Command:
 
 
 @pytest.fixture
-def command(folder: Path, capfd: pytest.CaptureFixture[str]) -> Command:
-    return Command(folder, capfd)
+def command(shared: Path, capfd: pytest.CaptureFixture[str]) -> Command:
+    return Command(shared, capfd)
 
 
 def counts(out: str) -> dict[str, int]:

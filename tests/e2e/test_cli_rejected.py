@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import confluent_kafka
 import psycopg
 import pytest
 from aiokafka import AIOKafkaProducer
-from command_line import CLEAN, guard
+from command_line import CLEAN
 from command_line import daybook as daybook_process
 from poison import NAME, PoisonedBuilder
 
@@ -33,16 +33,10 @@ RUN = 20
 NOW_MS = int(time.time() * 1000)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+@pytest.fixture
+def folder(shared: Path) -> Path:
     """A data folder in which all runs, with a low limit of refusals."""
-    data = tmp_path_factory.mktemp("rejected") / "data"
-    guard(data)
-    try:
-        up(data)
-        yield data
-    finally:
-        daybook_process("down", "--data", data, timeout_s=120)
+    return shared
 
 
 def daybook(*arguments: object) -> subprocess.CompletedProcess[str]:
