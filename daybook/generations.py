@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,9 +15,11 @@ from schemas.generations import KEY, Generations, decode, encode, unfit
 from schemas.topics import GENERATIONS, TOPICS, generation_of
 
 if TYPE_CHECKING:
+    from confluent_kafka import Consumer, TopicPartition
     from confluent_kafka.admin import AdminClient
 
 _ANSWER_S = 15.0
+_AGAIN_S = 0.1
 
 
 class Admitted(NamedTuple):
@@ -77,7 +80,7 @@ def read(bootstrap: str) -> Generations | None:
     )
     try:
         place = TopicPartition(GENERATIONS.name, 0)
-        first, end = consumer.get_watermark_offsets(place, timeout=_ANSWER_S)
+        first, end = _span(consumer, place)
         found: bytes | None = None
         consumer.assign([TopicPartition(GENERATIONS.name, 0, first)])
         while first < end:
@@ -93,6 +96,22 @@ def read(bootstrap: str) -> Generations | None:
         raise Refused(f"the topic {GENERATIONS.name} holds something that this version cannot read: {why}") from why
     finally:
         consumer.close()
+
+
+def _span(consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
+    """Its first offset and the next to come; a broker that has just come back may still be looking for its leaders."""
+    from confluent_kafka import KafkaError, KafkaException
+
+    deadline = time.monotonic() + _ANSWER_S
+    while True:
+        try:
+            span: tuple[int, int] = consumer.get_watermark_offsets(place, timeout=_ANSWER_S)
+            return span
+        except KafkaException as why:
+            passing = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
+            if why.args[0].code() not in passing or time.monotonic() > deadline:
+                raise
+        time.sleep(_AGAIN_S)
 
 
 def write(bootstrap: str, record: Generations) -> None:
