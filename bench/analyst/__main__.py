@@ -25,7 +25,7 @@ LAST = datetime.now(UTC).date()
 """ClickHouse expires events by receipt, so they cannot be long ago."""
 
 _ABOUT = "concat('u_', leftPad(toString(user), 6, '0'))"
-_CHANCE = "cityHash64(user, day, {n}) % 1000 / 1000"
+_CHANCE = "(cityHash64(user, day, {n}) % 1000 / 1000)"
 """Between 0 and 1, by user, day and a number of its own."""
 
 
