@@ -83,8 +83,8 @@ def cell_of(facts: DayFacts) -> bytes | None:
     mask, bit, values = 0, 1, []
     for value, scale in zip(astuple(facts), _SCALES, strict=False):
         if value is not None:
-            base = round(value * scale)
-            if 0 <= base <= BASE_MAX:
+            exact = value * scale
+            if 0 <= exact < BASE_MAX + 1 and (base := round(exact)) <= BASE_MAX:
                 mask |= bit
                 values.append(base)
         bit <<= 1

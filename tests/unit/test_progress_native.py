@@ -68,6 +68,14 @@ said = st.fixed_dictionaries(
 )
 
 
+def test_a_number_beyond_all_numbers_counts_as_missing() -> None:
+    value = b'{"user_id":"u","date":"2026-03-01","version":1,"energy_kcal":1e308,"steps":3,"entities":1}'
+    found = read(value, 0)
+    assert found is not None
+    assert found[3] == facts.cell_of(facts.DayFacts(user_id="u", date="2026-03-01", entities=1, steps=3.0))
+    assert compiled(value) in (None, found)
+
+
 @given(said, st.booleans(), st.data())
 def test_whatever_a_row_says_the_compiled_reader_says_the_same_or_nothing(
     row: dict[str, Any], in_order: bool, data: st.DataObject
