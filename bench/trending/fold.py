@@ -51,4 +51,5 @@ def measure(name: str, events: int, users: int, hot: float) -> Cost:
                 counts += len(pairs)
     took = time.process_time() - began
     gc.enable()
+    gc.unfreeze()
     return Cost(name, round(events / took), counts)

@@ -79,7 +79,7 @@ class Lists:
         self.claims: dict[str, dict[int, str]] = {}
         """Video → source partition → creator."""
         self.blocks: dict[tuple[str, str], Block] = {}
-        self._counts: dict[bytes, bytes] = {}
+        self._counts: dict[bytes, Count] = {}
         self._by_minute: dict[int, dict[bytes, None]] = {}
         """Minute → keys of its counts."""
         self._scores: dict[tuple[int, str, int], dict[str, int]] = {}
@@ -105,7 +105,7 @@ class Lists:
                 if value is None:
                     self._drop(rest)
                 else:
-                    self._take(rest, value, unpack_key(rest), unpack_count(value))
+                    self._take(rest, unpack_key(rest), unpack_count(value))
             elif what == _BLOCK and value is not None:
                 self._block(decode_block(value))
             elif what == _CLOCK and value is not None:
@@ -158,12 +158,12 @@ class Lists:
             return self._mark(what.source, count)
         if what.minute < self._horizon(what.source) and what.minute != CLAIM:
             return False
-        key, value = pack(what), pack(count)
+        key = pack(what)
         old = self._counts.get(key)
-        if old is not None and unpack_count(old).version >= count.version:
+        if old is not None and old.version >= count.version:
             return False
-        self._take(key, value, what, count)
-        self._state[_COUNT + key] = value
+        self._take(key, what, count)
+        self._state[_COUNT + key] = pack(count)
         return True
 
     def _mark(self, source: int, count: Count) -> bool:
@@ -176,12 +176,11 @@ class Lists:
         self._advance()
         return True
 
-    def _take(self, key: bytes, value: bytes, what: CountKey, count: Count) -> None:
+    def _take(self, key: bytes, what: CountKey, count: Count) -> None:
         if what.minute == CLAIM:
-            return self._claim(key, value, what, count)
-        before = self._counts.get(key)
-        by = difference(count, None if before is None else unpack_count(before))
-        self._counts[key] = value
+            return self._claim(key, what, count)
+        by = difference(count, self._counts.get(key))
+        self._counts[key] = count
         self._by_minute.setdefault(what.minute, {})[key] = None
         self._see(what.kind, what.minute // 60, by[0])
         for at in _shelves(what):
@@ -190,12 +189,12 @@ class Lists:
             if series is None:
                 series = shelf[what.id] = Series()
             series.add(what.minute, by, self.params, self.now)
-            series.join(what.minute, count.viewers)
+            series.join(key, what.minute, count.viewers)
             self._changed.setdefault(at, {})[what.id] = None
 
-    def _claim(self, key: bytes, value: bytes, what: CountKey, count: Count) -> None:
+    def _claim(self, key: bytes, what: CountKey, count: Count) -> None:
         """Whose a video is; the greatest name holds, should partitions disagree."""
-        self._counts[key] = value
+        self._counts[key] = count
         claims = self.claims.setdefault(what.id, {})
         if count.creator is None:
             claims.pop(what.source, None)
@@ -338,14 +337,14 @@ class Lists:
 
     def _forget_count(self, key: bytes, what: CountKey) -> Count:
         """A count goes; what it adds to its hour stays."""
-        count = unpack_count(self._counts.pop(key))
+        count = self._counts.pop(key)
         del self._by_minute[what.minute][key]
         if not self._by_minute[what.minute]:
             del self._by_minute[what.minute]
         for at in _shelves(what):
             series = self.shelves[at][what.id]
             series.forget(what.minute, (*count.seen, count.reactions))
-            series.forget_sketches(self.now - KEEP_MINUTES)
+            series.forget_viewers(key, self.now - KEEP_MINUTES)
         return count
 
     def _forget_hours(self, key: bytes, hour: int) -> None:

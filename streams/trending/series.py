@@ -25,7 +25,7 @@ class Sums:
 class Series:
     """One item in one region."""
 
-    __slots__ = ("hours", "minutes", "sketches", "sums")
+    __slots__ = ("hours", "minutes", "sketches", "sums", "waiting")
 
     def __init__(self) -> None:
         self.minutes: dict[int, list[int]] = {}
@@ -35,14 +35,19 @@ class Series:
         self.sums: list[Sums | None] = [None, None, None]
         self.sketches: dict[tuple[int, int], Viewers] = {}
         """(window, bucket) → who was seen."""
+        self.waiting: dict[bytes, tuple[int, bytes]] = {}
+        """Count → its minute and viewers, until somebody asks: of most items nobody ever does."""
 
     def add(self, minute: int, by: tuple[int, int, int, int], params: Params, now: int) -> None:
         """Change the counts of a minute."""
         counts = self.minutes.get(minute)
         if counts is None:
-            counts = self.minutes[minute] = [0, 0, 0, 0]
-        for n in range(4):
-            counts[n] += by[n]
+            self.minutes[minute] = [*by]
+        else:
+            counts[0] += by[0]
+            counts[1] += by[1]
+            counts[2] += by[2]
+            counts[3] += by[3]
         self.add_hour(minute // 60, by)
         for n, sums in enumerate(self.sums):
             if sums is not None and is_inside(minute, MINUTES[n], now):
@@ -64,9 +69,12 @@ class Series:
 
     def add_hour(self, hour: int, by: Sequence[int], sign: int = 1) -> None:
         """Change the sums of an hour."""
-        sums = self.hours.setdefault(hour, [0, 0, 0])
-        for n in range(3):
-            sums[n] += sign * by[n]
+        sums = self.hours.get(hour)
+        if sums is None:
+            sums = self.hours[hour] = [0, 0, 0]
+        sums[0] += sign * by[0]
+        sums[1] += sign * by[1]
+        sums[2] += sign * by[2]
 
     def summed(self, window: int, params: Params, now: int) -> Sums:
         """The sums of a window (by number) that ends with this minute; made anew at a new landmark."""
@@ -89,13 +97,20 @@ class Series:
 
     def unique(self, window: int, now: int) -> int:
         """Distinct viewers in the window, by the sketches that overlap it."""
+        for minute, viewers in self.waiting.values():
+            self._join(minute, viewers)
+        self.waiting.clear()
         size = BUCKETS[window]
         first, last = (now - MINUTES[window] + 1) // size, now // size
         found = (self.sketches.get((window, at)) for at in range(first, last + 1))
         return distinct(each for each in found if each is not None)
 
-    def join(self, minute: int, viewers: bytes) -> None:
-        """Add viewers of a minute to the sketches."""
+    def join(self, key: bytes, minute: int, viewers: bytes) -> None:
+        """Add the viewers of a count; those of its earlier versions are among them."""
+        if viewers:
+            self.waiting[key] = minute, viewers
+
+    def _join(self, minute: int, viewers: bytes) -> None:
         for window, size in enumerate(BUCKETS):
             at = (window, minute // size)
             sketch = self.sketches.get(at)
@@ -103,8 +118,9 @@ class Series:
                 sketch = self.sketches[at] = Viewers()
             sketch.join(viewers)
 
-    def forget_sketches(self, first_minute: int) -> None:
-        """Drop those that end before this minute."""
+    def forget_viewers(self, key: bytes, first_minute: int) -> None:
+        """Drop those of a count, and the sketches that end before this minute."""
+        self.waiting.pop(key, None)
         for window, at in [key for key in self.sketches if (key[1] + 1) * BUCKETS[key[0]] <= first_minute]:
             del self.sketches[window, at]
 

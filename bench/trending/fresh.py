@@ -1,0 +1,110 @@
+"""How long from a view to the list that shows it: a whole Daybook on this machine, views flowing beside.
+
+Again and again three users of a region of their own see a new video, and Redis is asked for that region's list until the
+video is on it. That is one fetch, stage one's flush, stage two's flush, the sink's batch and the write to Redis.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import confluent_kafka
+import redis
+
+from bench.trending.load import views
+from daybook import running
+from sinks.redis.trending import keys
+
+PROBE_REGION = "IS"
+PATIENCE_S = 30.0
+LATE = 5.0
+
+
+class Freshness(NamedTuple):
+    """What was measured."""
+
+    per_second: float
+    """Views that were taken beside."""
+    seconds: list[float]
+    """Of each probe, ascending; LATE of those that had not come."""
+
+    def at(self, share: float) -> float:
+        """A quantile."""
+        return self.seconds[min(len(self.seconds) - 1, int(share * len(self.seconds)))]
+
+
+def measure(rate: int, probes: int, users: int) -> Freshness:
+    """Start everything in a folder that goes again, and watch."""
+    with tempfile.TemporaryDirectory(prefix="daybook-bench-") as folder:
+        settings = running.up(Path(folder), None, lambda line: print(line, file=sys.stderr, flush=True))
+        try:
+            return _watched(settings.address("kafka"), settings.address("redis"), rate, probes, users)
+        finally:
+            running.down(Path(folder), lambda line: None)
+
+
+def _producer(kafka: str) -> confluent_kafka.Producer:
+    return confluent_kafka.Producer({"bootstrap.servers": kafka, "linger.ms": 2, "partitioner": "murmur2_random"})
+
+
+def _watched(kafka: str, url: str, rate: int, probes: int, users: int) -> Freshness:
+    stop, sent = threading.Event(), [0]
+    feeding = threading.Thread(target=_feed, args=(kafka, rate, users, stop, sent), daemon=True)
+    producer, seconds = _producer(kafka), []
+    name = keys("videos", PROBE_REGION, "1h")[0]
+    with redis.Redis.from_url(url, decode_responses=True) as store:
+        _probe(producer, store, name, -1, PATIENCE_S)  # everything is under way
+        feeding.start()
+        time.sleep(5.0)
+        began, before = time.monotonic(), sent[0]
+        for number in range(probes):
+            seconds.append(_probe(producer, store, name, number, LATE))
+            time.sleep(0.05 + 0.3 * (number % 7) / 7)  # at no fixed place of any interval
+        per_second = (sent[0] - before) / (time.monotonic() - began)
+    stop.set()
+    feeding.join()
+    return Freshness(per_second, sorted(seconds))
+
+
+def _feed(kafka: str, rate: int, users: int, stop: threading.Event, sent: list[int]) -> None:
+    """Views at this rate, until told to stop."""
+    producer, began = _producer(kafka), time.monotonic()
+    for key, value in views(10**9, users, int(time.time() * 1000), rate, hot=0.0):
+        while True:
+            try:
+                producer.produce("views", value, key)
+                break
+            except BufferError:
+                producer.poll(0.05)
+        sent[0] += 1
+        if sent[0] % 100 == 0:
+            producer.poll(0)
+            ahead = sent[0] / rate - (time.monotonic() - began)
+            if ahead > 0:
+                time.sleep(ahead)
+            if stop.is_set():
+                break
+    producer.flush(10)
+
+
+def _probe(producer: confluent_kafka.Producer, store: redis.Redis, name: str, number: int, patience_s: float) -> float:
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    video = f"probe{number}"
+    for user in range(3):
+        head = f'"specversion":"1.0","id":"{video}-{user}","source":"bench/1","type":"view.recorded"'
+        shown = f'"content":"{video}","region":"{PROBE_REGION}","watched_s":60'
+        who = f"prober{number}-{user}"
+        event = f'{{{head},"subject":"{who}","time":"{at}","data":{{{shown}}}}}'
+        producer.produce("views", event.encode(), who.encode())
+    producer.flush(5)
+    began = time.monotonic()
+    while (took := time.monotonic() - began) < patience_s:
+        if store.zscore(name, video) is not None:
+            return took
+        time.sleep(0.01)
+    return patience_s
