@@ -25,7 +25,7 @@ $(READY): pyproject.toml constraints.txt $(wildcard streams/*.pxi streams/*/*.py
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -c constraints.txt
 	@touch $@
 
-demo: setup  ## a month of real Fitbit data through real servers into verified daily totals
+demo: setup  ## a month of real Fitbit data into verified daily totals, and a trending list that moves
 	@$(BIN)/daybook demo
 
 test: setup check  ## all tests, on real servers in temporary folders

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import psutil
 
-from daybook import running, sinking, waiting
+from daybook import demo_trending, running, sinking, waiting
 from daybook.board import Board
 from daybook.chart import Day
+from daybook.demo_trending import Moved
 from daybook.errors import Misuse
 from daybook.figures import Counters, Figures, by_person_and_day
 from daybook.say import say
@@ -43,6 +44,9 @@ class Outcome:
     moving_s: float | None = None
     """From the first event sent to the last one visible in every store."""
     days: list[Day] = field(default_factory=list)
+    lists: int | None = None
+    """Trending lists that were verified."""
+    moved: Moved | None = None
 
     @property
     def events_per_second(self) -> int | None:
@@ -60,6 +64,9 @@ class Outcome:
             f"{counters.duplicate} duplicates, {DUPLICATES} expected": counters.duplicate == DUPLICATES,
             f"{counters.rejected} rejected, none expected": counters.rejected == 0,
             f"{self.agreement} agree with Fitbit's own totals, {expected} expected": self.agreement == expected,
+            "the video that all of a sudden everybody watched does not lead the list": bool(
+                self.moved and self.moved.is_right
+            ),
             f"{self.mismatches} values differ between the stores and the recomputed days": self.mismatches == 0,
         }
         return [text for text, holds in checks.items() if not holds]
@@ -86,12 +93,14 @@ def run(folder: Path, outcome: Outcome) -> None:
 
     settings = running.up(folder, None, say)
     with Figures(settings) as figures:
+        demo_trending.an_hour(settings)  # folded beside the month
         _move(settings, figures, outcome)
         outcome.counters = figures.counters()
         outcome.days = figures.days()
     outcome.agreement = fitbit.agreement(by_person_and_day(outcome.days))
+    outcome.moved = demo_trending.a_surprise(settings)
     report = verify(settings)
-    outcome.mismatches, outcome.cells = len(report.mismatches), report.cells
+    outcome.mismatches, outcome.cells, outcome.lists = len(report.mismatches), report.cells, report.lists
     for mismatch in report.mismatches[:10]:
         say(f"differs: {mismatch}")
 

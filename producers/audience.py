@@ -108,6 +108,14 @@ def events(
                 yield _taken_back(f"u{user:06}", f"r{number}", at + 2000)
 
 
+def fans(video: str, count: int, at_ms: int, *, seed: int = 1, catalogue: int = 1_000) -> Iterator[bytes]:
+    """So many users who have watched nothing else see a video of the catalogue to its end, all at once."""
+    (shown,) = [each for each in videos(catalogue, seed) if each.id == video]
+    for fan in range(count):
+        region = REGIONS[fan % len(REGIONS)]
+        yield _view(f"fan{fan:05}", f"f{fan}-{video}", at_ms, shown, region, shown.length_s)
+
+
 def _head(user: str, entity: str, at_ms: int, tp: str, revision: int = 1) -> dict[str, object]:
     at = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     named = {"specversion": "1.0", "id": f"{entity}-{revision}", "source": "ios/5.2.0", "type": tp, "subject": user}

@@ -1,6 +1,6 @@
 """How long from a view to the list that shows it: a whole Daybook on this machine, views flowing beside.
 
-Again and again three users of a region of their own see a new video, and Redis is asked for that region's list until the
+Again and again three users of a region of their own see a new video; Redis is asked for that region's list until the
 video is on it. That is one fetch, stage one's flush, stage two's flush, the sink's batch and the write to Redis.
 """
 
