@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     data = tmp_path_factory.mktemp("daybook") / "data"
     guard(data)
     try:
-        up = f'"{sys.executable}" -m daybook up --detach --data "{data}" 2>&1 | cat'
+        up = f'"{sys.executable}" -m daybook up --detach --partitions 2 --data "{data}" 2>&1 | cat'
         done = subprocess.run(["sh", "-c", up], capture_output=True, text=True, timeout=90, env=CLEAN)
         assert "all is ready" in done.stdout, done.stdout
         yield data

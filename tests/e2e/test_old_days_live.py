@@ -180,7 +180,7 @@ def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
     monkeypatch.setitem(command_line.CLEAN, "DAYBOOK_QUIET_S", "1")
     folder = tmp_path / "data"
     try:
-        done = daybook("up", "--detach", "--partitions", "4", "--data", folder, timeout_s=120)
+        done = daybook("up", "--detach", "--partitions", "2", "--data", folder, timeout_s=120)
         assert done.returncode == 0, done.stderr
         yield Live(folder)
     finally:

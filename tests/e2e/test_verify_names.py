@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import clickhouse_connect
 import psycopg
+import pytest
 import redis
 from command_line import daybook
 
@@ -14,6 +16,13 @@ from producers import generate
 from producers.publish import publish
 
 POPULATION = {"users": 10, "days": 20, "seed": 11}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def last(shared: Path) -> Iterator[None]:
+    """The last that share the stack stop it: left alone until the end of the run it would take a fifth of a core."""
+    yield
+    daybook("down", "--data", shared, timeout_s=180)
 
 
 def ran(*words: str, data: Path, fails: bool = False) -> str:

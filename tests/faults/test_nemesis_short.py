@@ -18,8 +18,8 @@ SELECTION = (
 
 
 def test_kills_cuts_poison_and_a_flush_at_once_change_no_value() -> None:
-    with cluster() as under_attack:
-        report = attack(under_attack, 7, 10.0, 8_000, every_s=1.5, streams=3, kinds=SELECTION)
+    with cluster(streams=2, partitions=4) as under_attack:
+        report = attack(under_attack, 7, 10.0, 8_000, every_s=1.5, streams=2, kinds=SELECTION)
     assert report["wrong"] == []
     assert report["faults"] >= len(SELECTION) - 1
     assert report["days"] == report["days_verified"] > 0
