@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from daybook import board, chart, cli, demo, logfiles, topics, waiting
+from daybook.demo_trending import SURPRISE, Moved
 from daybook.errors import Misuse, Problem
 from daybook.figures import Counters
 from producers import fitbit
 from producers.faults import Shares
+from schemas.trending import Entry, TrendingList
 
 
 @pytest.fixture(autouse=True)
@@ -166,7 +168,14 @@ def test_a_role_without_a_log_is_told_which_there_are(tmp_path: Path) -> None:
 def _outcome(**changed: object) -> demo.Outcome:
     counters = Counters(received=22_579, applied=22_576, duplicate=3)
     good: dict[str, object] = {"sent": 22_579, "counters": counters, "agreement": fitbit.SUPPORTED, "mismatches": 0}
-    return demo.Outcome(**{**good, "cells": 940, "moving_s": 2.0, **changed})  # type: ignore[arg-type]
+    good |= {"moved": _moved(SURPRISE), "cells": 940, "moving_s": 2.0}
+    return demo.Outcome(**{**good, **changed})  # type: ignore[arg-type]
+
+
+def _moved(leader: str) -> Moved:
+    """The trending list's move in the demo, with this video at its end in front."""
+    first = Entry(leader, 1, 1.0, 1.0, 1, 1, 0.0, 1.0)
+    return Moved(TrendingList("videos", "all", "1h", 1, 0), TrendingList("videos", "all", "1h", 2, 1, [first]), 1.0)
 
 
 def test_the_demo_holds_only_if_every_figure_does() -> None:
@@ -177,6 +186,8 @@ def test_the_demo_holds_only_if_every_figure_does() -> None:
     assert _outcome(agreement=fitbit.SUPPORTED._replace(calories_close=880)).wrong()
     assert _outcome(counters=Counters(received=22_579, applied=22_575, duplicate=3)).wrong()
     assert _outcome(counters=Counters(received=22_579, applied=22_575, duplicate=4)).wrong()
+    assert _outcome(moved=_moved("another")).wrong()
+    assert _outcome(moved=None).wrong()
     assert demo.Outcome().wrong() == ["the demo did not get to its end"]
 
 
