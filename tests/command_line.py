@@ -21,7 +21,7 @@ DAYBOOK = (sys.executable, "-m", "daybook")
 
 def daybook(
     *arguments: object,
-    timeout_s: float = 60,
+    timeout_s: float = 180,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     stdin: str = "",

@@ -38,7 +38,7 @@ class Command:
 
     def days(self, subject: str) -> dict[str, dict[str, Any]]:
         """Date → what PostgreSQL says of a user's day, its version included, once all that was sent is there."""
-        code, _, told = self("wait", "--timeout", 60)
+        code, _, told = self("wait", "--timeout", 90)
         assert code == 0, told
         env = dict(line.split("=", 1) for line in self("env")[1].splitlines())
         with psycopg.connect(env["DAYBOOK_POSTGRES"], row_factory=dict_row) as postgres:

@@ -52,7 +52,7 @@ def up(folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "daybook", "up", "--detach", "--partitions", "2", "--data", str(folder)]
     with log.open("w") as out:
         done = subprocess.run(
-            command, stdout=out, stderr=out, env={**CLEAN, "DAYBOOK_REJECTS_RUN": str(RUN)}, timeout=90
+            command, stdout=out, stderr=out, env={**CLEAN, "DAYBOOK_REJECTS_RUN": str(RUN)}, timeout=180
         )
     return subprocess.CompletedProcess(command, done.returncode, "", log.read_text())
 
@@ -87,7 +87,7 @@ def produce(
 
 
 def settled(folder: Path) -> None:
-    done = daybook("wait", "--timeout", 40, "--data", folder)
+    done = daybook("wait", "--timeout", 90, "--data", folder)
     assert done.returncode == 0, done.stderr
 
 
@@ -252,7 +252,7 @@ def test_a_worker_stops_at_the_limit_says_why_and_goes_on_when_allowed(folder: P
     _, *at = produce(folder, "meals", [(b"u_ok", meal("u_ok", "m1")), *bad, (b"u_limit", meal("u_limit", "m1"))])
 
     def refuses() -> str:
-        deadline = time.monotonic() + 40
+        deadline = time.monotonic() + 90
         while time.monotonic() < deadline:
             done = daybook("status", "--data", folder)
             if re.search(r"^worker-streams +refused", done.stdout, re.M):

@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     guard(data)
     try:
         up = f'"{sys.executable}" -m daybook up --detach --partitions 2 --data "{data}" 2>&1 | cat'
-        done = subprocess.run(["sh", "-c", up], capture_output=True, text=True, timeout=90, env=CLEAN)
+        done = subprocess.run(["sh", "-c", up], capture_output=True, text=True, timeout=180, env=CLEAN)
         assert "all is ready" in done.stdout, done.stdout
         yield data
     finally:
@@ -104,7 +104,7 @@ def test_sent_events_are_visible_everywhere_after_wait_and_refused_lines_stop_no
     assert sum(line.endswith(": accepted") for line in told) == len(good)
     assert f"{len(good)} accepted, 2 refused" in done.stderr
 
-    assert daybook("wait", "--timeout", 30, "--data", folder).returncode == 0
+    assert daybook("wait", "--timeout", 90, "--data", folder).returncode == 0
     env = dict(line.split("=", 1) for line in daybook("env", "--data", folder).stdout.splitlines())
     with psycopg.connect(env["DAYBOOK_POSTGRES"]) as postgres:
         query = "SELECT date::text, steps, water_ml FROM user_metrics_daily WHERE user_id = 'u_1001' ORDER BY date"
@@ -124,7 +124,7 @@ def test_sent_events_are_visible_everywhere_after_wait_and_refused_lines_stop_no
 
 def test_the_same_file_again_changes_nothing(folder: Path) -> None:
     assert daybook("send", EVENTS, "--data", folder).returncode == 0
-    assert daybook("wait", "--timeout", 30, "--data", folder).returncode == 0
+    assert daybook("wait", "--timeout", 90, "--data", folder).returncode == 0
     assert daybook("verify", "--data", folder).returncode == 0
 
 
@@ -154,7 +154,7 @@ def test_a_judged_day_of_two_sources_is_the_same_in_every_store_and_can_be_expla
         event("profile.updated", "profile", "ios/5", {**since, "source_priority": ["phone", "watch"]}),
     ]
     assert daybook("send", "-", "--data", folder, stdin="\n".join(lines)).returncode == 0
-    assert daybook("wait", "--timeout", 30, "--data", folder).returncode == 0
+    assert daybook("wait", "--timeout", 90, "--data", folder).returncode == 0
     done = daybook("verify", "--data", folder)
     assert (done.returncode, done.stdout) == (0, ""), done.stdout
 
@@ -193,7 +193,7 @@ def test_wait_says_what_lags_where_at_the_timeout(folder: Path) -> None:
         os.kill(streams, signal.SIGCONT)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("daybook: not all is visible after 1 s: the daily stream is ")
-    assert daybook("wait", "--timeout", 30, "--data", folder).returncode == 0
+    assert daybook("wait", "--timeout", 90, "--data", folder).returncode == 0
 
 
 @pytest.mark.parametrize("victims", [("worker-postgres", "redis"), ("worker-streams", "worker-redis", "kafka")])
@@ -213,7 +213,7 @@ def test_what_was_killed_comes_back_with_up_and_nothing_else_is_touched(folder: 
     after = {role: row[1] for role, row in rows(folder).items()}
     assert {role for role in before if before[role] != after[role]} == set(victims)
     assert daybook("send", EVENTS, "--data", folder).returncode == 0
-    assert daybook("wait", "--timeout", 30, "--data", folder).returncode == 0
+    assert daybook("wait", "--timeout", 90, "--data", folder).returncode == 0
     assert daybook("verify", "--data", folder).returncode == 0
 
 
@@ -225,7 +225,7 @@ def test_a_worker_whose_pid_file_is_lost_does_not_work_beside_the_next_one(folde
     assert rows(folder)["worker-redis"][0] == "running"
 
 
-def until(folder: Path, role: str, state: str, timeout_s: float = 30) -> list[str]:
+def until(folder: Path, role: str, state: str, timeout_s: float = 90) -> list[str]:
     """What status says of a role, once it is in that state."""
     deadline = time.monotonic() + timeout_s
     while (said := rows(folder).get(role, ["-"]))[0] != state:
@@ -237,14 +237,14 @@ def until(folder: Path, role: str, state: str, timeout_s: float = 30) -> list[st
 def test_a_killed_worker_is_started_again_and_one_that_refuses_is_left(folder: Path) -> None:
     before = rows(folder)["worker-redis"]
     psutil.Process(int(before[1])).kill()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while (now := rows(folder)["worker-redis"])[1] in (before[1], "-") or now[0] != "running":
         assert time.monotonic() < deadline, now
         time.sleep(0.1)
     assert int(now[7]) >= 1, "status tells the restarts"
     assert "worker redis works again" in daybook("logs", "supervisor", "--data", folder).stdout
     assert daybook("send", EVENTS, "--data", folder).returncode == 0
-    assert daybook("wait", "--timeout", 30, "--data", folder).returncode == 0
+    assert daybook("wait", "--timeout", 90, "--data", folder).returncode == 0
 
     env = dict(line.split("=", 1) for line in daybook("env", "--data", folder).stdout.splitlines())
     store = redis.Redis.from_url(env["DAYBOOK_REDIS"])
@@ -274,7 +274,7 @@ def test_a_frozen_worker_is_shown_as_such(folder: Path) -> None:
 
 def test_every_worker_serves_its_metrics_and_the_counts_add_up(folder: Path) -> None:
     assert daybook("send", EVENTS, "--data", folder).returncode == 0
-    assert daybook("wait", "--timeout", 60, "--data", folder).returncode == 0
+    assert daybook("wait", "--timeout", 90, "--data", folder).returncode == 0
     found = {role: scrape(row[8]) for role, row in rows(folder).items() if role in WORKERS}
     for role, said in found.items():
         names = {m.name for m in metrics.METRICS if role.removeprefix("worker-") in m.roles and m.kind == "gauge"}
@@ -295,7 +295,7 @@ def test_logs_are_read_by_role_and_followed(folder: Path, tmp_path: Path) -> Non
     command = [*DAYBOOK, "logs", "kafka", "-n", "0", "--follow", "--data", folder]
     seen = tmp_path / "seen"
     with seen.open("w") as out, started(command, out) as follower:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while "not there before" not in seen.read_text() and time.monotonic() < deadline:
             with (folder / "logs" / "kafka.log").open("a") as log:
                 log.write("a line that was not there before\n")
@@ -311,7 +311,7 @@ def test_a_worker_under_faust_itself_joins_and_leaves_in_order(folder: Path) -> 
     command = [faust, "-A", "daybook.app", "worker", "--without-web", "-l", "info"]
     log = folder / "faust.log"
     with log.open("w") as out, started(command, out, env) as worker:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while "ready: partitions" not in log.read_text() and time.monotonic() < deadline:
             assert worker.poll() is None, log.read_text()
             time.sleep(0.1)
@@ -319,7 +319,7 @@ def test_a_worker_under_faust_itself_joins_and_leaves_in_order(folder: Path) -> 
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(30) == 0, log.read_text()
     assert daybook("send", EVENTS, "--data", folder).returncode == 0
-    assert daybook("wait", "--timeout", 30, "--data", folder).returncode == 0
+    assert daybook("wait", "--timeout", 90, "--data", folder).returncode == 0
 
 
 def test_all_roles_at_once_in_the_foreground_end_together_on_sigterm(folder: Path, tmp_path: Path) -> None:
@@ -327,7 +327,7 @@ def test_all_roles_at_once_in_the_foreground_end_together_on_sigterm(folder: Pat
     command = [*DAYBOOK, "worker", "--role", "all", "--name", "more", "--data", folder]
     log = tmp_path / "all.log"
     with log.open("w") as out, started(command, out) as workers:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while "ready: partitions" not in log.read_text() and time.monotonic() < deadline:
             assert workers.poll() is None, log.read_text()
             time.sleep(0.1)
@@ -338,7 +338,7 @@ def test_all_roles_at_once_in_the_foreground_end_together_on_sigterm(folder: Pat
     assert not any(child.is_running() for child in children)
     assert {role: row[:2] for role, row in rows(folder).items()} == {role: row[:2] for role, row in before.items()}
     assert daybook("send", EVENTS, "--data", folder).returncode == 0
-    assert daybook("wait", "--timeout", 30, "--data", folder).returncode == 0
+    assert daybook("wait", "--timeout", 90, "--data", folder).returncode == 0
 
 
 def test_a_worker_that_cannot_work_is_told_with_the_end_of_its_log(folder: Path) -> None:

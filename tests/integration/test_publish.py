@@ -68,7 +68,7 @@ def read(kafka: str, *topics: str) -> list[Message]:
         consumer.assign(partitions)
         left = {(partition.topic, partition.partition) for partition in partitions}
         came: list[Message] = []
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while left and time.monotonic() < deadline:
             for message in consumer.consume(10_000, timeout=0.1):
                 error = message.error()

@@ -28,7 +28,7 @@ def readies(worker: Worker) -> list[tuple[int, int]]:
 
 
 def wait_for(what: str, worker: Worker, partitions: int) -> int:
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 90
     while True:
         if (found := readies(worker)) and found[-1][0] == partitions:
             return found[-1][1]

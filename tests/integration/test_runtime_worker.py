@@ -60,7 +60,7 @@ def test_the_groups_offsets_follow_the_watermark_though_no_event_follows_a_crash
     worker = job.worker()
     worker.wait_ready()
     wanted = {(topic, number): end for topic in job.sources for number, end in job.ends(topic).items()}
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while (found := job.committed()) != wanted:
         assert time.monotonic() < deadline, f"the group stands at {found}, the topics end at {wanted}"
         time.sleep(0.1)

@@ -33,7 +33,7 @@ class Own:
         self.make()
 
     def make(self) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             try:
                 return self.admin.create_topics([NewTopic(self.topic, 1, 1)])[self.topic].result(10)
@@ -73,7 +73,7 @@ class Own:
         stop, sink = asyncio.Event(), Own()
         identify = Cluster(self.kafka, 10).topic_ids
         task = asyncio.create_task(run_sink(sink, self.kafka, stop=stop, group=self.group, identify=identify))
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while not task.done() and self.committed().offset < ROWS:
             assert time.monotonic() < deadline
             await asyncio.sleep(0.05)
