@@ -59,55 +59,29 @@ class Taken:
     """Topic and partition → append time of the last record read."""
 
 
+Taker = Callable[[Taken, str, int, Iterable[Record]], None]
+"""Adds the records of one topic."""
+
+
 def take(into: Taken, topic: str, partition: int, records: Iterable[Record]) -> None:
     """Add what one fetch of one partition holds."""
     _TAKERS[topic](into, topic, partition, records)
 
 
-def _daily(into: Taken, topic: str, partition: int, records: Iterable[Record]) -> None:
-    rows = into.batch.daily
-    for record in records:
-        if record.value is None:  # nobody sends one: a day without entities is a row of nulls
-            continue
-        try:
-            rows.append(decode_daily(record.value))
-        except msgspec.MsgspecError as why:
-            into.unreadable.append(Unreadable(topic, partition, record.offset, record.key, str(why)))
+def _rows(table: str, decode: Callable[[bytes], object], *, tombstones: bool = False) -> Taker:
+    """Takes the rows of one topic for a table of the batch. `tombstones`: records without a value are passed over."""
 
+    def take_rows(into: Taken, topic: str, partition: int, records: Iterable[Record]) -> None:
+        rows = getattr(into.batch, table)
+        for record in records:
+            if record.value is None and tombstones:
+                continue
+            try:
+                rows.append(decode(record.value or b""))
+            except msgspec.MsgspecError as why:
+                into.unreadable.append(Unreadable(topic, partition, record.offset, record.key, str(why)))
 
-def _progress(into: Taken, topic: str, partition: int, records: Iterable[Record]) -> None:
-    rows = into.batch.progress
-    for record in records:
-        if record.value is None:  # nobody sends one: a user without days is a row of nulls
-            continue
-        try:
-            rows.append(decode_progress(record.value))
-        except msgspec.MsgspecError as why:
-            into.unreadable.append(Unreadable(topic, partition, record.offset, record.key, str(why)))
-
-
-def _rejected(into: Taken, topic: str, partition: int, records: Iterable[Record]) -> None:
-    for record in records:
-        try:
-            into.batch.rejected.append(decode_rejected(record.value or b""))
-        except msgspec.MsgspecError as why:
-            into.unreadable.append(Unreadable(topic, partition, record.offset, record.key, str(why)))
-
-
-def _replayed(into: Taken, topic: str, partition: int, records: Iterable[Record]) -> None:
-    for record in records:
-        try:
-            into.batch.replayed.append(decode_replayed(record.value or b""))
-        except msgspec.MsgspecError as why:
-            into.unreadable.append(Unreadable(topic, partition, record.offset, record.key, str(why)))
-
-
-def _trending(into: Taken, topic: str, partition: int, records: Iterable[Record]) -> None:
-    for record in records:
-        try:
-            into.batch.trending.append(decode_list(record.value or b""))
-        except msgspec.MsgspecError as why:
-            into.unreadable.append(Unreadable(topic, partition, record.offset, record.key, str(why)))
+    return take_rows
 
 
 def _blocks(into: Taken, topic: str, partition: int, records: Iterable[Record]) -> None:
@@ -163,13 +137,14 @@ def _ledger(into: Taken, topic: str, partition: int, records: Iterable[Record]) 
             raise Stop(f"{topic}/{partition} holds a winner that this version cannot read: {key!r}: {reason}") from why
 
 
-_TAKERS: dict[str, Callable[[Taken, str, int, Iterable[Record]], None]] = {
-    topics.DAILY.name: _daily,
-    topics.PROGRESS.name: _progress,
-    topics.TRENDING.name: _trending,
+_TAKERS: dict[str, Taker] = {
+    # nobody sends tombstones here: a day without entities, a user without days, is a row of nulls
+    topics.DAILY.name: _rows("daily", decode_daily, tombstones=True),
+    topics.PROGRESS.name: _rows("progress", decode_progress, tombstones=True),
+    topics.TRENDING.name: _rows("trending", decode_list),
     topics.TRENDING_BLOCKS.name: _blocks,
-    topics.REJECTED.name: _rejected,
-    topics.REPLAYED.name: _replayed,
+    topics.REJECTED.name: _rows("rejected", decode_rejected),
+    topics.REPLAYED.name: _rows("replayed", decode_replayed),
     topics.LEDGER.name: _ledger,
     **{source.name: _events for source in topics.SOURCES},
 }

@@ -6,5 +6,5 @@ trending   what is seen more than it is wont to be: views → counts → lists
 runtime    the shared shell: Faust at the speed of its fetches, state, fenced transactions (no stream knows Kafka)
 
 Beside them what others may use without Faust: state.py (a partition's protocol), cluster.py (what topics there are),
-stop.py (how a process ends when going on would not be exact).
+stop.py (how a process ends when going on would not be exact), compiled.py (which parts are compiled here).
 """

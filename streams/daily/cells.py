@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from schemas.ledger import KIND_AT, KIND_OF_TYPE, LANES, Winner, lanes_of, unpack_winner
-from streams.daily.compiled import compiled
+from streams.compiled import compiled
 from streams.daily.days import Profiles, day_of
 
 MEAL, WATER, WORKOUT, ACTIVITY, SLEEP, MEASURED = COUNTED = tuple(
@@ -84,7 +84,7 @@ class PythonCell:
 if TYPE_CHECKING:
     Cell = PythonCell
 else:
-    _compiled = compiled("native_ledger")
+    _compiled = compiled("streams.daily.native_ledger")
     Cell = PythonCell if _compiled is None else _compiled.Cell
 
 

@@ -24,8 +24,8 @@ from schemas.receipt import judged_by
 from schemas.refusal import WRONG_KEY, filed
 from schemas.rows import daily_key, encode_row, rejected_key
 from schemas.topics import DAILY, HINTS, LOADED, LOADS, REJECTED
+from streams.compiled import compiled
 from streams.daily.cells import Cell, amount_of, platform_of, winner_day
-from streams.daily.compiled import compiled
 from streams.daily.contribution import FOLDS
 from streams.daily.days import day_of
 from streams.daily.hints import take_hints
@@ -36,7 +36,7 @@ from streams.daily.users import User, Users
 from streams.daily.valid import EMPTY, REGISTERS
 from streams.state import Counts, Drained, Guard, Pairs, Records, Target
 
-_compiled = compiled("native_ledger")
+_compiled = compiled("streams.daily.native_ledger")
 Decided = tuple[str, bytes, bytes, int, str, int, int | None, str | None]
 """An event, reduced to what the ledger needs: subject, key, packed winner, its lanes in their place (0 for what lies on
 no day), platform, time in ms, offset in minutes, zone. A plain tuple: a million of them are made in ten seconds."""

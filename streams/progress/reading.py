@@ -6,7 +6,6 @@ writes them; whatever else a record is, refusals above all, is asked of Python.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from datetime import date
 from functools import lru_cache
@@ -17,6 +16,7 @@ import msgspec
 from schemas.instants import day_number
 from schemas.progress import METRICS
 from schemas.rows import DailyRow
+from streams.compiled import compiled
 from streams.progress import facts, windows
 
 Read = tuple[str, int, bytes, bytes | None]
@@ -52,14 +52,10 @@ if TYPE_CHECKING:
     opened: Callable[[bytes | None], Opened]
 else:
     Windows, opened = windows.Windows, facts.opened
-    if os.environ.get("DAYBOOK_NATIVE") != "0":
-        try:
-            from streams.progress import native
-        except ImportError:
-            pass
-        else:
-            Windows, opened = native.Windows, native.opened
-            read_many = native.DayReader(
-                [field.encode_name for field in msgspec.structs.fields(DailyRow)],
-                {metric.name: metric.scale for metric in METRICS},
-            ).read
+    native = compiled("streams.progress.native")
+    if native is not None:
+        Windows, opened = native.Windows, native.opened
+        read_many = native.DayReader(
+            [field.encode_name for field in msgspec.structs.fields(DailyRow)],
+            {metric.name: metric.scale for metric in METRICS},
+        ).read
