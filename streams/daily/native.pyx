@@ -7,14 +7,13 @@ definition of what is accepted, and tests/unit/test_native.py holds both to the 
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.string cimport memmove
 
 include "../scan.pxi"
+include "../envelope.pxi"
 
 from hashlib import sha256
 
-from schemas.codec import MAX_AHEAD_MS, MAX_EVENT_BYTES
 from schemas.instants import zone
 from schemas.ledger import pack_place
 from streams.daily.cells import platform_of
@@ -26,8 +25,7 @@ cdef enum: TEXT = 1, FLOAT, BOOL, LIST, OBJECT
 cdef enum: NEVER, IF_NULL, IF_FALSE, IF_TRUE, IF_EMPTY
 cdef enum: MAX_FIELDS = 15, MAX_NODES = 64, MAX_ALL_FIELDS = 128, NUTRIENTS = 5
 cdef enum: PORTION = -2, MEAL_TYPE = -3, FROM_PLAN = -4, PLANNED_ITEM = -5, MAX_SAID = 808  # streams/daily/plan.py
-cdef enum: PREFIX = 1024, HEADER = 32, LANES_SIZE = NUTRIENTS * 12 + 4
-cdef enum: SPECVERSION, ID, SOURCE, TYPE, SUBJECT, TIME, DATA, ENTITY, REVISION, TIMEZONE, SENTAT, DATASCHEMA, ATTRIBUTES
+cdef enum: HEADER = 32, LANES_SIZE = NUTRIENTS * 12 + 4
 
 cdef struct Node:
     int kind
@@ -47,30 +45,19 @@ cdef struct Field:
     int omit
     int node
 
-ENVELOPE = (
-    "specversion", "id", "source", "type", "subject", "time", "data", "entity", "revision", "timezone", "sentat",
-    "dataschema",
-)
 cdef double HALF_EVEN = 6755399441055744.0  # see streams/daily/contribution.py
-cdef int64_t AHEAD = MAX_AHEAD_MS
-cdef Py_ssize_t MAX_BYTES = MAX_EVENT_BYTES
 
 
-cdef class MealReader:
-    """Reads the meals of a chunk; made once per process (it keeps buffers: one thread at a time)."""
+cdef class MealReader(EnvelopeReader):
+    """Reads the meals of a chunk."""
 
     cdef Node[MAX_NODES] nodes
     cdef Field[MAX_ALL_FIELDS] fields
     cdef int root
-    cdef object keep, type_name, places
-    cdef bytes letter, dataschema
+    cdef object keep, places
+    cdef bytes letter
     cdef int code
     cdef double energy_max, grams_max
-    cdef Text[ATTRIBUTES] names
-    cdef double[ATTRIBUTES] least, most
-    cdef uint8_t *buffer
-    cdef uint8_t *aside
-    cdef uint8_t *out
     cdef double[NUTRIENTS] sums
     cdef bint[NUTRIENTS] there
     cdef double portion
@@ -80,26 +67,14 @@ cdef class MealReader:
     cdef Text last_place
     cdef object last_found
 
-    def __cinit__(self):
-        self.buffer = <uint8_t *>PyMem_Malloc(PREFIX + 3 * MAX_BYTES)
-        self.aside = <uint8_t *>PyMem_Malloc(3 * MAX_BYTES)
-        if self.buffer == NULL or self.aside == NULL:
-            raise MemoryError
-
-    def __dealloc__(self):
-        PyMem_Free(self.buffer)
-        PyMem_Free(self.aside)
-
     def __init__(self, plan, texts, str type_name, str dataschema, str letter, int code, double energy_max,
                  double grams_max):
-        """`plan`: streams.daily.plan.Plan of the data; `texts`: (shortest, longest) of the envelope's texts by name;
-        `dataschema`: what events of this version may say there;
+        """`plan`: streams.daily.plan.Plan of the data; `texts`, `dataschema`: see `expect`;
         `energy_max`, `grams_max`: sums above which the Python path looks at each item, in base units."""
         if len(plan.nodes) > MAX_NODES or len(plan.fields) > MAX_ALL_FIELDS:
             raise ValueError("the plan is too large for the native reader")
-        self.keep = plan, tuple(name.encode() for name in ENVELOPE)
-        self.type_name, self.letter, self.code = type_name.encode(), letter.encode(), code
-        self.dataschema = dataschema.encode()
+        self.expect(texts, type_name, dataschema)
+        self.keep, self.letter, self.code = plan, letter.encode(), code
         self.energy_max, self.grams_max = energy_max, grams_max
         self.places = {}
         for i, node in enumerate(plan.nodes):
@@ -108,9 +83,6 @@ cdef class MealReader:
             self.fields[i] = Field(field.name, len(field.name), field.packed_name, len(field.packed_name),
                                    field.required, field.omit, field.node)
         self.root = plan.root
-        for i, name in enumerate(self.keep[1]):
-            self.names[i] = Text(<const uint8_t *><const char *>name, len(name))
-            self.least[i], self.most[i] = texts.get(ENVELOPE[i], (0, 0))
 
     def read(self, values, timestamps, keys):
         """What `judge` decides about each record (streams.daily.core.Decided), and the indices of those that it must look
@@ -130,121 +102,20 @@ cdef class MealReader:
         return found, left
 
     cdef object one(self, bytes raw, int64_t received_ms, bytes key):
-        cdef const uint8_t *p = <const uint8_t *>PyBytes_AS_STRING(raw)
-        cdef const uint8_t *end = p + PyBytes_GET_SIZE(raw)
-        cdef const uint8_t *late = NULL
-        cdef const uint8_t *late_end = NULL
-        cdef Text[ATTRIBUTES] got
-        cdef Text name
-        cdef int form
-        cdef int at, guess = 0, seen = 0, offset, sent_offset, i
-        cdef int64_t ms, sent_ms
-        cdef uint64_t revision = 1
-        cdef Py_ssize_t length
-        if end - p > MAX_BYTES:
+        if not self.envelope(raw, received_ms, key):
             return None
-        for i in range(ATTRIBUTES):
-            got[i].at = NULL
-        p = blank(p)
-        if p[0] != 123:
-            return None
-        p += 1
-        self.out = self.buffer + PREFIX
-        while True:
-            p = text(blank(p), &name, &form)
-            if p == NULL:
-                return None
-            p = blank(p)
-            if p[0] != 58:
-                return None
-            p = blank(p + 1)
-            at = self.attribute(name, guess)
-            if at < 0:
-                if form != PLAIN:
-                    return None
-                p = skip(p)
-            else:
-                if seen & (1 << at):
-                    return None
-                seen |= 1 << at
-                guess = at + 1
-                if at == DATA:
-                    if seen & (1 << TYPE):
-                        self.reset()
-                        p = self.value(p, &self.nodes[self.root], NEVER)
-                    else:
-                        late = p
-                        late_end = p = span(p)
-                elif at == REVISION:
-                    revision = 0
-                    while 48 <= p[0] <= 57 and revision < 2147483648:
-                        revision = revision * 10 + p[0] - 48
-                        if revision == 0:
-                            return None
-                        p += 1
-                    if not 1 <= revision <= 2147483647 or p[0] == 46 or p[0] == 101 or p[0] == 69:
-                        return None
-                elif p[0] == 110 and at >= ENTITY:
-                    if not word(p, b"null"):
-                        return None
-                    p += 4
-                else:
-                    p = text(p, &got[at], &form)
-                    if p == NULL or form == ESCAPED:
-                        return None
-                    if at == TYPE:
-                        if not same(got[at], <bytes>self.type_name):
-                            return None
-                    elif at == SPECVERSION:
-                        if got[at].size != 3 or memcmp(got[at].at, b"1.0", 3) != 0:
-                            return None
-                    else:
-                        length = characters(got[at], form)
-                        if length < self.least[at] or length > self.most[at]:
-                            return None
-            if p == NULL:
-                return None
-            p = blank(p)
-            if p[0] == 44:
-                p = p + 1
-                continue
-            if p[0] != 125:
-                return None
-            break
-        if blank(p + 1) != end:
-            return None
-        if seen & 127 != 127:  # the required ones, which come first
-            return None
-        if late != NULL:
-            self.reset()
-            if self.value(late, &self.nodes[self.root], NEVER) != late_end:
-                return None
-        if not same(got[SUBJECT], key) or got[SOURCE].size > 600:
-            return None
-        if got[DATASCHEMA].at != NULL and not same(got[DATASCHEMA], self.dataschema):  # of another version
-            return None
-        if not instant(got[TIME], &ms, &offset) or ms > received_ms + AHEAD:
-            return None
-        if got[SENTAT].at != NULL and not instant(got[SENTAT], &sent_ms, &sent_offset):
-            return None
-        place = self.place(got[SOURCE], got[TIMEZONE])
+        place = self.place(self.got[SOURCE], self.got[TIMEZONE])
         if place is None:
             return None
-        return self.decided(got, ms, offset, revision, <tuple>place)
+        return self.decided(self.got, self.ms, self.offset, self.revision, <tuple>place)
 
-    cdef int attribute(self, Text name, int guess) noexcept:
-        """Which of the envelope's; the one after the last is looked at first. -1: unknown."""
-        cdef int i
-        if guess < ATTRIBUTES and name.size == self.names[guess].size:
-            if memcmp(name.at, self.names[guess].at, name.size) == 0:
-                return guess
-        for i in range(ATTRIBUTES):
-            if name.size == self.names[i].size and memcmp(name.at, self.names[i].at, name.size) == 0:
-                return i
-        return -1
+    cdef const uint8_t *data(self, const uint8_t *p) except? NULL:
+        self.reset()
+        return self.value(p, &self.nodes[self.root], NEVER)
 
     cdef void reset(self) noexcept:
         cdef int i
+        self.out = self.buffer + PREFIX
         for i in range(NUTRIENTS):
             self.sums[i], self.there[i] = 0.0, False
         self.portion = 1.0

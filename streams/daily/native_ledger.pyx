@@ -12,6 +12,8 @@ from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
+include "../print.pxi"
+
 from schemas.instants import MS_PER_DAY
 from schemas.ledger import KIND_AT, RANK_BYTES, unpack_winner
 from streams.daily.days import day_of
@@ -139,8 +141,8 @@ def apply(decided, users, dict touched, dict dirty, dict state, dict rowless, ta
 def meal_row(str subject, int64_t day, Cell cell not None, int64_t version):
     """The key and the value of the row of a day on which only meals lie and which no plan, goal or profile judges; None
     for a cell with anything else in it."""
-    cdef uint8_t[ROW] out
-    cdef uint8_t *q = out
+    cdef char[ROW] out
+    cdef char *q = out
     cdef const char *name
     cdef Py_ssize_t size, i
     cdef uint64_t[NUTRIENTS] sums
@@ -171,27 +173,27 @@ def meal_row(str subject, int64_t day, Cell cell not None, int64_t version):
     q = put(q, b'","date":"')
     memcpy(q, date, 10)
     q = put(q + 10, b'","version":')
-    q = put_int(q, version)
+    q = whole(q, version)
     if there[0]:
-        q = put_thousandths(put(q, b',"energy_kcal":'), sums[0])
+        q = thousandth_parts(put(q, b',"energy_kcal":'), sums[0])
     if there[1]:
-        q = put_thousandths(put(q, b',"protein_g":'), sums[1])
+        q = thousandth_parts(put(q, b',"protein_g":'), sums[1])
     if there[2]:
-        q = put_thousandths(put(q, b',"carbs_g":'), sums[2])
+        q = thousandth_parts(put(q, b',"carbs_g":'), sums[2])
     if there[3]:
-        q = put_thousandths(put(q, b',"fat_g":'), sums[3])
+        q = thousandth_parts(put(q, b',"fat_g":'), sums[3])
     if there[4]:
-        q = put_thousandths(put(q, b',"fibre_g":'), sums[4])
-    q = put_int(put(q, b',"meals_logged":'), meals)
-    q = put_int(put(q, b',"entities":'), len(cell.members))
+        q = thousandth_parts(put(q, b',"fibre_g":'), sums[4])
+    q = whole(put(q, b',"meals_logged":'), meals)
+    q = whole(put(q, b',"entities":'), len(cell.members))
     q = put(q, b',"sources":["')
     name = PyUnicode_AsUTF8AndSize(<str>platforms[0], &i)
     if i > SUBJECT_MAX or not plain_text(<const uint8_t *>name, i):
         return None
     memcpy(q, name, i)
     q = put(q + i, b'"],"first_event_ms":')
-    q = put_int(q, cell.first_ms)
-    q = put_int(put(q, b',"last_event_ms":'), cell.last_ms)
+    q = whole(q, cell.first_ms)
+    q = whole(put(q, b',"last_event_ms":'), cell.last_ms)
     q = put(q, b',"coverage":"partial","meals_coverage":')
     q = put(q, b'"complete"' if there[0] >= 3 else b'"partial"')
     q = put(q, b',"activity_coverage":"absent","sleep_coverage":"absent"}')
@@ -200,7 +202,7 @@ def meal_row(str subject, int64_t day, Cell cell not None, int64_t version):
     memcpy(PyBytes_AS_STRING(key), name, size)
     PyBytes_AS_STRING(key)[size] = 124
     memcpy(PyBytes_AS_STRING(key) + size + 1, date, 10)
-    return key, PyBytes_FromStringAndSize(<char *>out, q - out)
+    return key, PyBytes_FromStringAndSize(out, q - out)
 
 
 cdef inline bint plain_text(const uint8_t *p, Py_ssize_t size) noexcept:
@@ -218,56 +220,6 @@ cdef inline uint64_t read_le(const uint8_t *p, int size) noexcept:
     for i in range(size):
         value |= <uint64_t>p[i] << (8 * i)
     return value
-
-
-cdef inline uint8_t *put(uint8_t *q, const char *what) noexcept:
-    while what[0] != 0:
-        q[0] = what[0]
-        q += 1
-        what += 1
-    return q
-
-
-cdef inline uint8_t *put_digits(uint8_t *q, uint64_t value) noexcept:
-    cdef uint8_t[20] digits
-    cdef int n = 0
-    while True:
-        digits[n] = 48 + value % 10
-        value //= 10
-        n += 1
-        if value == 0:
-            break
-    while n:
-        n -= 1
-        q[0] = digits[n]
-        q += 1
-    return q
-
-
-cdef inline uint8_t *put_int(uint8_t *q, int64_t value) noexcept:
-    if value < 0:
-        q[0] = 45
-        q += 1
-        value = -value
-    return put_digits(q, <uint64_t>value)
-
-
-cdef inline uint8_t *put_thousandths(uint8_t *q, uint64_t value) noexcept:
-    """value / 1000 as the shortest decimal that reads as the same float: below 10**15 that is the exact one."""
-    cdef uint64_t rest = value % 1000
-    q = put_digits(q, value // 1000)
-    q[0] = 46
-    q[1] = 48 + rest // 100
-    q += 2
-    rest %= 100
-    if rest:
-        q[0] = 48 + rest // 10
-        q += 1
-        rest %= 10
-        if rest:
-            q[0] = 48 + rest
-            q += 1
-    return q
 
 
 cdef inline void day_text(int64_t day, char *out) noexcept:

@@ -13,6 +13,8 @@ from libc.math cimport rint
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memmove, memset
 
+include "../print.pxi"
+
 from schemas.progress import BASE_MAX, DAY_RECORDS, LOAD, LONG, METRICS, SHORT
 from schemas.rows import encode_row
 from streams.progress import facts, windows
@@ -679,49 +681,10 @@ cdef inline int64_t thousandths(int64_t amount, int64_t of) noexcept:
     return -found if amount < 0 else found
 
 
-cdef inline char *put(char *w, const char *what) noexcept:
-    while what[0] != 0:
-        w[0] = what[0]
-        w += 1
-        what += 1
-    return w
-
-
-cdef char *whole(char *w, int64_t value) noexcept:
-    cdef char[20] turned
-    cdef int n = 0
-    while True:
-        turned[n] = <char>(48 + value % 10)
-        n += 1
-        value = value // 10
-        if value == 0:
-            break
-    while n:
-        n -= 1
-        w[0] = turned[n]
-        w += 1
-    return w
-
-
 cdef char *ratio(char *w, int64_t amount, int64_t of) except NULL:
     """amount / of to a thousandth, as msgspec writes a float."""
     cdef int64_t found = thousandths(amount, of)
-    cdef int rest
     if found > 4503599627370496 or found < -4503599627370496:  # a double does not have all the digits any more
         large = encode_row((<object>found) / 1000)
         return put(w, <const char *>PyBytes_AS_STRING(large))
-    if found < 0:
-        w[0] = 45
-        w += 1
-        found = -found
-    w = whole(w, found // 1000)
-    rest = found % 1000
-    w[0] = 46
-    w[1] = <char>(48 + rest // 100)
-    if rest % 100 == 0:
-        return w + 2
-    w[2] = <char>(48 + rest // 10 % 10)
-    if rest % 10 == 0:
-        return w + 3
-    w[3] = <char>(48 + rest % 10)
-    return w + 4
+    return thousandth_parts(w, found)

@@ -14,10 +14,10 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport PyObject
 
 include "../scan.pxi"
+include "../envelope.pxi"
 
 from hashlib import sha256
 
-from schemas.codec import MAX_AHEAD_MS, MAX_EVENT_BYTES
 from schemas.instants import zone
 from schemas.trending import BUNDLE
 from streams.trending.events import AHEAD_MS, LATE_MS, QUALIFIED_S, QUALIFIED_SHARE
@@ -27,8 +27,7 @@ from streams.trending.viewers import MOST_HASHES, hash_of
 cdef enum: TEXT = 1, NUMBER, TEXTS, REGION  # streams/trending/reading.py
 cdef enum: CONTENT, CREATOR, HASHTAGS, SOUND, IN_REGION, WATCHED, LENGTH, NO_PART  # of a view, as stage one needs them
 cdef enum: NOTHING, VIEW  # streams/trending/events.py
-cdef enum: MAX_FIELDS = 15, PREFIX = 1024, RANK_BYTES = 21, WINNER_HEAD = 36, ROOM = 64
-cdef enum: SPECVERSION, ID, SOURCE, TYPE, SUBJECT, TIME, DATA, ENTITY, REVISION, TIMEZONE, SENTAT, DATASCHEMA, ATTRIBUTES
+cdef enum: MAX_FIELDS = 15, RANK_BYTES = 21, WINNER_HEAD = 36, ROOM = 64
 
 cdef struct Field:
     const char *name
@@ -42,14 +41,9 @@ cdef struct Field:
     double most
     int part
 
-ENVELOPE = (
-    "specversion", "id", "source", "type", "subject", "time", "data", "entity", "revision", "timezone", "sentat",
-    "dataschema",
-)
-cdef int64_t AHEAD = AHEAD_MS, LATE = LATE_MS, TOO_FAR = MAX_AHEAD_MS
+cdef int64_t AHEAD = AHEAD_MS, LATE = LATE_MS
 cdef int64_t CODES_AN_HOUR = HOUR, ALL_REGIONS = REGIONS
 cdef double LONG_ENOUGH = QUALIFIED_S, SHARE = QUALIFIED_SHARE
-cdef Py_ssize_t MAX_BYTES = MAX_EVENT_BYTES
 cdef object FRESH_LANES = FRESH
 cdef int64_t PER_LANE = LANE_MASK
 cdef int LANE_BITS = LANE
@@ -57,49 +51,28 @@ cdef Py_ssize_t MOST_PLAIN = MOST_HASHES
 cdef Py_ssize_t PER_RECORD = BUNDLE
 
 
-cdef class ViewReader:
-    """Reads the views of a chunk; made once per process (it keeps buffers: one thread at a time)."""
+cdef class ViewReader(EnvelopeReader):
+    """Reads the views of a chunk."""
 
     cdef Field[MAX_FIELDS] fields
     cdef int count
     cdef object keep, zones
-    cdef bytes type_name, dataschema
     cdef double watched_max
-    cdef Text[ATTRIBUTES] names
-    cdef double[ATTRIBUTES] least, most
-    cdef uint8_t *buffer
-    cdef uint8_t *aside
-    cdef uint8_t *out
     cdef Text[MAX_FIELDS] packed
     cdef Text[NO_PART] parts
     cdef double watched, length
     cdef int region
 
-    def __cinit__(self):
-        self.buffer = <uint8_t *>PyMem_Malloc(PREFIX + 3 * MAX_BYTES)
-        self.aside = <uint8_t *>PyMem_Malloc(3 * MAX_BYTES)
-        if self.buffer == NULL or self.aside == NULL:
-            raise MemoryError
-
-    def __dealloc__(self):
-        PyMem_Free(self.buffer)
-        PyMem_Free(self.aside)
-
     def __init__(self, fields, texts, str type_name, str dataschema, double watched_max):
-        """`fields`: rows of streams.trending.reading.FieldPlan, in canonical order; `texts`: (shortest, longest) of the
-        envelope's texts by name; `dataschema`: what events of this version may say there; `watched_max`: what is
-        implausible beyond."""
+        """`fields`: rows of streams.trending.reading.FieldPlan, in canonical order; `texts`,
+        `dataschema`: see `expect`; `watched_max`: what is implausible beyond."""
         if len(fields) > MAX_FIELDS:
             raise ValueError("the plan is too large for the native reader")
-        self.keep = tuple(fields), tuple(name.encode() for name in ENVELOPE)
-        self.type_name, self.dataschema, self.watched_max = type_name.encode(), dataschema.encode(), watched_max
-        self.count, self.zones = len(fields), set()
+        self.expect(texts, type_name, dataschema)
+        self.keep, self.watched_max, self.count, self.zones = tuple(fields), watched_max, len(fields), set()
         for i, field in enumerate(fields):
             self.fields[i] = Field(field.name, len(field.name), field.packed_name, len(field.packed_name), field.kind,
                                    field.required, field.nullable, field.least, field.most, field.part)
-        for i, name in enumerate(self.keep[1]):
-            self.names[i] = Text(<const uint8_t *><const char *>name, len(name))
-            self.least[i], self.most[i] = texts.get(ENVELOPE[i], (0, 0))
 
     def read(self, values, timestamps, keys):
         """What `judge` decides about each record (streams.trending.events.Decided), the indices of those that it must
@@ -123,113 +96,12 @@ cdef class ViewReader:
         return found, left, latest
 
     cdef object one(self, bytes raw, int64_t received_ms, bytes key):
-        cdef const uint8_t *p = <const uint8_t *>PyBytes_AS_STRING(raw)
-        cdef const uint8_t *end = p + PyBytes_GET_SIZE(raw)
-        cdef const uint8_t *late = NULL
-        cdef const uint8_t *late_end = NULL
-        cdef Text[ATTRIBUTES] got
-        cdef Text name
-        cdef int form
-        cdef int at, guess = 0, seen = 0, offset, i
-        cdef int64_t ms, sent_ms
-        cdef uint64_t revision = 1
-        cdef Py_ssize_t length
-        if end - p > MAX_BYTES:
+        if not self.envelope(raw, received_ms, key) or self.ms < 4294967296:
             return None
-        for i in range(ATTRIBUTES):
-            got[i].at = NULL
-        p = blank(p)
-        if p[0] != 123:
+        if self.got[TIMEZONE].at != NULL and not self.is_zone(self.got[TIMEZONE]):
             return None
-        p += 1
-        while True:
-            p = text(blank(p), &name, &form)
-            if p == NULL:
-                return None
-            p = blank(p)
-            if p[0] != 58:
-                return None
-            p = blank(p + 1)
-            at = self.attribute(name, guess)
-            if at < 0:
-                if form != PLAIN:
-                    return None
-                p = skip(p)
-            else:
-                if seen & (1 << at):
-                    return None
-                seen |= 1 << at
-                guess = at + 1
-                if at == DATA:
-                    if seen & (1 << TYPE):
-                        p = self.data(p)
-                    else:
-                        late = p
-                        late_end = p = span(p)
-                elif at == REVISION:
-                    revision = 0
-                    while 48 <= p[0] <= 57 and revision < 2147483648:
-                        revision = revision * 10 + p[0] - 48
-                        if revision == 0:
-                            return None
-                        p += 1
-                    if not 1 <= revision <= 2147483647 or p[0] == 46 or p[0] == 101 or p[0] == 69:
-                        return None
-                elif p[0] == 110 and at >= ENTITY:
-                    if not word(p, b"null"):
-                        return None
-                    p += 4
-                else:
-                    p = text(p, &got[at], &form)
-                    if p == NULL or form == ESCAPED:
-                        return None
-                    if at == TYPE:
-                        if not same(got[at], self.type_name):
-                            return None
-                    elif at == SPECVERSION:
-                        if got[at].size != 3 or memcmp(got[at].at, b"1.0", 3) != 0:
-                            return None
-                    else:
-                        length = characters(got[at], form)
-                        if length < self.least[at] or length > self.most[at]:
-                            return None
-            if p == NULL:
-                return None
-            p = blank(p)
-            if p[0] == 44:
-                p = p + 1
-                continue
-            if p[0] != 125:
-                return None
-            break
-        if blank(p + 1) != end:
-            return None
-        if seen & 127 != 127:  # the required ones, which come first
-            return None
-        if late != NULL and self.data(late) != late_end:
-            return None
-        if not same(got[SUBJECT], key) or got[SOURCE].size > 600:
-            return None
-        if got[DATASCHEMA].at != NULL and not same(got[DATASCHEMA], self.dataschema):  # of another version
-            return None
-        if not instant(got[TIME], &ms, &offset) or ms > received_ms + TOO_FAR or ms < 4294967296:
-            return None
-        if got[SENTAT].at != NULL and not instant(got[SENTAT], &sent_ms, &offset):
-            return None
-        if got[TIMEZONE].at != NULL and not self.is_zone(got[TIMEZONE]):
-            return None
-        return self.decided(got, ms, revision, received_ms - LATE <= ms <= received_ms + AHEAD, key)
-
-    cdef int attribute(self, Text name, int guess) noexcept:
-        """Which of the envelope's; the one after the last is looked at first. -1: unknown."""
-        cdef int i
-        if guess < ATTRIBUTES and name.size == self.names[guess].size:
-            if memcmp(name.at, self.names[guess].at, name.size) == 0:
-                return guess
-        for i in range(ATTRIBUTES):
-            if name.size == self.names[i].size and memcmp(name.at, self.names[i].at, name.size) == 0:
-                return i
-        return -1
+        timely = received_ms - LATE <= self.ms <= received_ms + AHEAD
+        return self.decided(self.got, self.ms, self.revision, timely, key)
 
     cdef bint is_zone(self, Text name) except -1:
         named = name.at[:name.size]
@@ -634,12 +506,7 @@ cdef class Packer:
                 size = 0
             self.more(at, size + 5)
             q = self.buffer + at
-            if size < 256:
-                q[0], q[1] = 196, size
-                q += 2
-            else:
-                q[0], q[1], q[2] = 197, size >> 8, size & 255
-                q += 3
+            q = pack_bin(q, size)
             if n:
                 q[0] = 0
                 q += 1
@@ -650,12 +517,7 @@ cdef class Packer:
         size = PyBytes_GET_SIZE(sketch)
         self.more(at, size + 5)
         q = self.buffer + at
-        if size < 256:
-            q[0], q[1] = 196, size
-            q += 2
-        else:
-            q[0], q[1], q[2] = 197, size >> 8, size & 255
-            q += 3
+        q = pack_bin(q, size)
         memcpy(q, PyBytes_AS_STRING(sketch), size)
         return q - self.buffer + size
 
@@ -664,6 +526,15 @@ cdef bytes join(Cell cell):
     """Its sketch, with those who have come since."""
     from streams.trending.viewers import sketched
     return sketched(cell)
+
+
+cdef inline uint8_t *pack_bin(uint8_t *q, Py_ssize_t size) noexcept:
+    """The head of msgpack bytes."""
+    if size < 256:
+        q[0], q[1] = 196, size
+        return q + 2
+    q[0], q[1], q[2] = 197, size >> 8, size & 255
+    return q + 3
 
 
 cdef inline uint8_t *pack_int(uint8_t *q, int64_t value) noexcept:
