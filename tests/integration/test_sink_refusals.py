@@ -13,6 +13,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartiti
 from confluent_kafka.admin import AdminClient, NewTopic
 from sink_kit import row, user
 
+from schemas import topics
 from schemas.rows import daily_key, encode_row
 from sinks import intake
 from sinks.base import Refusal
@@ -88,7 +89,7 @@ class Own:
 def own(stack: Any, monkeypatch: pytest.MonkeyPatch) -> Own:
     """A topic with some rows."""
     there = Own(stack.endpoints.kafka)
-    monkeypatch.setitem(intake._TAKERS, there.topic, intake._daily)
+    monkeypatch.setitem(intake._TAKERS, there.topic, intake._TAKERS[topics.DAILY.name])
     there.feed(ROWS)
     return there
 
