@@ -293,6 +293,7 @@ def _row(
         "meals_coverage": coverage[0],
         "activity_coverage": coverage[1],
         "sleep_coverage": coverage[2],
+        "rest_days": planned["rest_days"],
     }
 
 

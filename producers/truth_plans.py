@@ -67,6 +67,15 @@ def judge(
             items |= {one.item for one in plan.event.data.workouts if weekday in one.weekdays}
     planned: dict[str, dict[str, Any]] = {}
     columns: dict[str, Any] = {"rest_day": (rests and not items) if plans else None}
+    trained = {
+        weekday
+        for plan in plans
+        for one in plan.event.data.workouts
+        for weekday in one.weekdays
+        if weekday not in plan.event.data.rest_days
+    }
+    rested = {weekday for plan in plans for weekday in plan.event.data.rest_days} - trained
+    columns["rest_days"] = sorted(rested, key=_DAYS.index) or None
     for name, wanted, deeds in (("meal", slots, meals), ("workout", items, workouts)):
         points = []
         others = sorted([deed for deed in deeds if deed.item not in wanted], key=_best_first)

@@ -130,6 +130,12 @@ class DailyRow(msgspec.Struct, omit_defaults=True, gc=False):
     sleep_coverage: Annotated[
         str | None, Meta(description="complete: a sleep says its time asleep; absent: no sleep; else partial")
     ] = None
+    rest_days: Annotated[
+        list[str] | None,
+        Meta(
+            description="Weekdays of planned rest, by the plans of the day: they hold for days after it without a row"
+        ),
+    ] = None
 
     @property
     def is_null(self) -> bool:

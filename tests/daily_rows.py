@@ -42,6 +42,7 @@ metrics = st.fixed_dictionaries(
         "weight_kg": st.integers(40_000, 90_000).map(lambda g: g / 1000),
         "bests": bests,
         "rest_day": st.booleans(),
+        "rest_days": st.lists(st.sampled_from(["mon", "wed", "sat", "sun"]), min_size=1, max_size=3, unique=True),
         "goals": goals,
     },
 )

@@ -90,5 +90,6 @@ METRICS: dict[str, Metric] = {
     "meals_coverage": Metric("complete, partial, absent", "never", ("meal.logged", "plan.assigned", "plan.ended")),
     "activity_coverage": Metric("complete, partial, absent", "never", ("activity.recorded",)),
     "sleep_coverage": Metric("complete, partial, absent", "never", ("sleep.recorded",)),
+    "rest_days": Metric("list", "no plan that was valid rests", ("plan.assigned", "plan.ended")),
 }
 """Column → what it is, in the order of the columns."""

@@ -201,6 +201,7 @@ def _bests(out: DailyRow, groups: Iterable[Group]) -> None:
 def _judge(out: DailyRow, valid: Valid, cell: Cell, entities: Mapping[bytes, bytes], groups: Sequence[Group]) -> None:
     """What plans and goals say of the day."""
     out.rest_day = valid.rest
+    out.rest_days = list(valid.rest_days) or None
     planned: dict[str, PlannedDay] = {}
     if valid.meals and (eaten := of_meals(valid.meals, [_eaten(*each) for each in winners_of(cell, entities, MEAL)])):
         slots, out.meal_plan_adherence_pct = eaten

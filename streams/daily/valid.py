@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from schemas.instants import day_number
@@ -56,6 +57,8 @@ class Valid(NamedTuple):
     workouts: tuple[str, ...] = ()
     rest: bool | None = None
     """Whether rest is planned; None without a plan."""
+    rest_days: tuple[str, ...] = ()
+    """Weekdays on which these plans rest, from Monday."""
     priority: tuple[str, ...] | None = None
     """Platforms, weakest first; None: the default."""
 
@@ -85,13 +88,26 @@ class Book(NamedTuple):
         if not plans:
             return Valid(goals, priority=priority) if goals or priority else NOTHING
         weekday = (day + 3) % 7  # 1970-01-01 was a Thursday
+        week = _resting(tuple(plans))
         meals = {name for plan in plans for name in plan.meals[weekday]}
         workouts = {name for plan in plans for name in plan.workouts[weekday]}
-        rest = not workouts and any(plan.rest[weekday] for plan in plans)
-        return Valid(goals, tuple(sorted(meals)), tuple(sorted(workouts)), rest, priority)
+        rest = _WEEKDAYS[weekday] in week
+        return Valid(goals, tuple(sorted(meals)), tuple(sorted(workouts)), rest, week, priority)
 
 
 EMPTY = Book()
+
+
+@lru_cache(maxsize=4096)
+def _resting(plans: tuple[Plan, ...]) -> tuple[str, ...]:
+    """Weekdays on which one of the plans rests and none has a workout."""
+    return tuple(
+        [
+            name
+            for at, name in enumerate(_WEEKDAYS)
+            if any(plan.rest[at] for plan in plans) and not any(plan.workouts[at] for plan in plans)
+        ]
+    )
 
 
 def _at(versions: _Versions, day: int) -> Any:

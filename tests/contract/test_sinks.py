@@ -46,6 +46,7 @@ FULL = {
     "bests": {'reps:Bench "flat", \\ {x}': Best(12.0, "w'\\"), "workout_minutes": Best(1 / 3, "ü")},
     "weight_kg": 5e-324,
     "rest_day": False,
+    "rest_days": ["sat", "sun"],
     "planned": {"meal:lunch 'ü'": PlannedDay("as planned", 100.0, "m'\\"), "workout:a": PlannedDay("missed", 0.0)},
     "goals": {
         "g \"'\\": GoalDay("steps", 8000.0, "at_least", 5.5, "2026-03-01", 7600.0, -400.0, True),

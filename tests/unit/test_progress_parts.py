@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from typing import Any
 
 import pytest
@@ -157,6 +158,28 @@ def test_a_goal_has_a_streak_of_the_days_that_hit_it() -> None:
     edited = progress_of(*hits, day(1, goals={"g": goal(None)}))["streaks"]["goal:g"]
     assert (edited["current"], edited["longest"]) == (1, 1)
     assert "goal:h" not in progress_of(*hits, day(0, goals={"g": goal(True)}))["streaks"]
+
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def weekday(number: int) -> str:
+    return WEEKDAYS[date.fromisoformat(day_text(FIRST + number)).weekday()]
+
+
+def test_a_planned_rest_day_without_a_row_breaks_no_streak_either() -> None:
+    resting = {"rest_days": [weekday(2)], "workouts_completed": 1}
+    trained = [day(0, **resting), day(1, **resting), day(3, **resting)]
+    kept = progress_of(*trained)["streaks"]["workouts"]
+    assert (kept["current"], kept["longest"], kept["since"]) == (3, 3, day_text(FIRST))
+    other = progress_of(day(0, **resting), day(1, rest_days=[weekday(4)], workouts_completed=1), day(3, **resting))
+    assert other["streaks"]["workouts"]["longest"] == 2, "the day before the gap says what its plans rest on"
+    missed = progress_of(*trained, day(2, steps=1))["streaks"]["workouts"]
+    assert (missed["current"], missed["longest"]) == (1, 2), "a day with a row says itself that rest was not planned"
+    longer = progress_of(*trained[:2], day(4, steps=1))["streaks"]["workouts"]
+    assert (longer["current"], longer["longest"]) == (0, 2), "the second day without a row is no rest day"
+    weeks = progress_of(*trained[:2], day(9, steps=1))["streaks"]["workouts"]
+    assert weeks["current"] == 0
 
 
 def test_a_restored_user_keeps_streaks_records_and_strength_when_something_else_changes() -> None:
