@@ -20,7 +20,7 @@ from daybook.commands import checks, demo, events, explain, imports, rejected, s
 from daybook.errors import Problem
 from daybook.say import out, say
 
-OURS = ("daybook", "streams", "sinks", "producers", "schemas")
+OURS = ("daybook", "api", "streams", "sinks", "producers", "schemas")
 """Packages whose errors are meant to be read as they are."""
 CLIENTS = {
     **{"psycopg": "PostgreSQL", "redis": "Redis", "clickhouse_connect": "ClickHouse"},
@@ -57,7 +57,7 @@ def _top(
 for command in (
     demo.demo,
     *(servers.up, servers.down, servers.status, servers.logs, servers.env),
-    *(workers.migrate, workers.rebuild, workers.worker),
+    *(workers.migrate, workers.rebuild, workers.worker, workers.token),
     *(events.send, events.replay, events.generate),
     *(checks.wait, checks.verify, checks.rollup, explain.explain),
 ):

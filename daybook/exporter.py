@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
 import psutil
-from prometheus_client import CollectorRegistry, Metric, start_http_server
+from prometheus_client import CollectorRegistry, Metric, generate_latest, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
@@ -134,6 +134,13 @@ def _family(metric: metrics.Metric, readings: Iterable[Reading]) -> Metric:
 def _number(reading: Reading) -> float:
     assert not isinstance(reading.value, Distribution)
     return float(reading.value)
+
+
+def scraper(settings: Settings, role: str, watched: Watched) -> Callable[[], bytes]:
+    """What gives all metrics of a role that serves them itself, in Prometheus' text format."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Exporter(role, settings.address("kafka"), watched, generation=0))
+    return lambda: generate_latest(registry)
 
 
 def serve(settings: Settings, role: str, watched: Watched, generation: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Collection
 from pathlib import Path
 from types import FrameType
 
@@ -14,12 +15,12 @@ from daybook.say import console, say
 _LOOK_EVERY_S = 2.0
 
 
-def stay(folder: Path, partitions: int | None, *, audit: bool = False) -> None:
+def stay(folder: Path, partitions: int | None, *, extra: Collection[str] = ()) -> None:
     """Start all, stay until Ctrl-C or SIGTERM, stop all. Raises Problem if something did not run at the end."""
     died: set[str] = set()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        settings = running.up(folder, partitions, say, audit=audit)
+        settings = running.up(folder, partitions, say, extra=extra)
         say("all is ready; Ctrl-C stops it")
         with console().status("all is running") as line:
             while True:

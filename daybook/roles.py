@@ -43,6 +43,10 @@ def run(role: str, settings: Settings) -> None:
         try:
             if role in STREAMS:
                 _stream(settings, role, ready)
+            if role == "api":  # it runs while Kafka is down, and says so
+                from daybook import serving
+
+                return serving.run(settings, ready)
             generation, partitions = generations.admit(settings.address("kafka"))
             if role in ("loader", "audit"):
                 _without_topics(settings, role, generation, partitions, ready)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from daybook import migrating, settings, workers
@@ -17,10 +17,10 @@ Say = Callable[[str], None]
 _LOCK_TIMEOUT_S = 180.0
 
 
-def up(folder: Path, partitions: int | None, say: Say, *, audit: bool = False) -> Settings:
+def up(folder: Path, partitions: int | None, say: Say, *, extra: Collection[str] = ()) -> Settings:
     """Start what does not run and return when all is ready, with the addresses.
 
-    ``audit``: also the role that watches the others.
+    ``extra``: which of workers.EXTRA to start too.
 
     Raises StackError or Problem, one line; what was started before that stays for `down` and for a look at its logs.
     """
@@ -33,7 +33,7 @@ def up(folder: Path, partitions: int | None, say: Say, *, audit: bool = False) -
         moved = [role for role in workers.KNOWN if workers.runs_elsewhere(folder, role, found)]
         for role in workers.stop(folder, moved):
             say(f"worker {role}: stopped, because a server has moved to another port")
-        wanted = (*workers.ROLES, *(["audit"] if audit or "audit" in moved else []))
+        wanted = (*workers.ROLES, *(role for role in workers.EXTRA if role in extra or role in moved))
         for role, started in workers.start(folder, found, wanted).items():
             say(f"worker {role}: {'ready' if started else 'already running'}")
         if found.supervise:

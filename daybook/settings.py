@@ -86,6 +86,25 @@ class Settings(BaseSettings):
         None, description="Stable name of the workers here (static membership); its own for each machine and folder."
     )
 
+    api_address: str = Field("127.0.0.1", description="Address that the HTTP service listens on.")
+    api_port: int = Field(0, ge=0, le=65_535, description="Its port; 0: a free one, which the data folder keeps.")
+    api_secret: SecretStr | None = Field(
+        None,
+        description="What bearer tokens are signed with (HS256), 32 bytes or more; the data folder's own if unset.",
+    )
+    api_jwks: str | None = Field(
+        None, description="Address or file of an issuer's keys (JWKS: RS256, EdDSA); then no secret is used."
+    )
+    api_issuer: str | None = Field(None, description="The issuer that a token must name.")
+    api_audience: str = Field("daybook", description="The audience that a token must name.")
+    api_origins: str = Field("", description="Web origins whose pages may ask, with commas between (CORS).")
+    api_open_health: bool = Field(
+        True, description="Whether /readyz, /metrics and /openapi.json need no token; else an admin's."
+    )
+    api_body_bytes: int = Field(4 << 20, ge=1_024, description="Most bytes of one request's body, also unpacked.")
+    api_events: int = Field(1_000, ge=1, description="Most events of one request.")
+    api_room_bytes: int = Field(256 << 20, ge=1 << 20, description="Most bytes of all bodies under way.")
+
     @field_validator("data")
     @classmethod
     def _whole_path(cls, folder: Path) -> Path:

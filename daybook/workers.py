@@ -24,8 +24,10 @@ from stack.process import Process, Spec, end_strays, write_private
 from streams import stop as stopping
 
 ROLES = ("streams", "progress", "trending", "lists", "postgres", "clickhouse", "redis", "loader")
-KNOWN = (*ROLES, "audit")
-"""All that may run here; `up` starts audit only when told to."""
+EXTRA = ("audit", "api")
+"""What `up` starts only when told to."""
+KNOWN = (*ROLES, *EXTRA)
+"""All that may run here."""
 READY_FILE = "DAYBOOK_READY_FILE"
 EXIT_FILE = "DAYBOOK_EXIT_FILE"
 STOP_TIMEOUT_S = 30.0

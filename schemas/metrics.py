@@ -16,7 +16,8 @@ STREAM_ROLES = ("streams", "progress")
 SINK_ROLES = ("postgres", "clickhouse", "redis")
 READERS = (*STREAM_ROLES, *SINK_ROLES)
 """Roles that read topics, chunk by chunk."""
-ALL = (*READERS, "loader", "audit")
+WORKERS = (*READERS, "loader", "audit")
+ALL = (*WORKERS, "api")
 
 FAST_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 FRESH_S = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0)
@@ -31,14 +32,14 @@ class Metric:
     unit: str
     help: str
     labels: tuple[str, ...] = ()
-    roles: tuple[str, ...] = ALL
+    roles: tuple[str, ...] = WORKERS
     buckets: tuple[float, ...] = ()
     """Upper bounds of a histogram."""
 
 
 METRICS = (
-    Metric("daybook_worker_started_seconds", "gauge", "unix seconds", "When the process began"),
-    Metric("daybook_memory_bytes", "gauge", "bytes", "Resident memory of the process"),
+    Metric("daybook_worker_started_seconds", "gauge", "unix seconds", "When the process began", (), ALL),
+    Metric("daybook_memory_bytes", "gauge", "bytes", "Resident memory of the process", (), ALL),
     Metric("daybook_generation", "gauge", "number", "Which generation of the state it works on"),
     Metric(
         "daybook_events_total",
@@ -179,6 +180,33 @@ METRICS = (
     ),
     Metric("daybook_audit_open", "gauge", "cells", "Cells found wrong and not seen right again yet", (), ("audit",)),
     Metric("daybook_hints_sent_total", "counter", "hints", "Hints sent to owners", ("hint",), ("audit",)),
+    Metric(
+        "daybook_http_requests_total",
+        "counter",
+        "requests",
+        "Requests answered since the process began, by route and status; route none: there is no such path",
+        ("route", "status"),
+        ("api",),
+    ),
+    Metric(
+        "daybook_http_seconds",
+        "histogram",
+        "seconds",
+        "From a request's head to the end of its answer",
+        ("route",),
+        ("api",),
+        FAST_S,
+    ),
+    Metric(
+        "daybook_ingest_events_total",
+        "counter",
+        "events",
+        "Events of requests that were answered with 202, by verdict",
+        ("verdict",),
+        ("api",),
+    ),
+    Metric("daybook_ingest_held_bytes", "gauge", "bytes", "Bodies of events under way", (), ("api",)),
+    Metric("daybook_kafka_up", "gauge", "0 or 1", "Whether Kafka counts as up, so that events are taken", (), ("api",)),
 )
 BY_NAME = {metric.name: metric for metric in METRICS}
 

@@ -140,6 +140,33 @@ class Stack:
             raise StackError(f"no servers run in {self.folder}")
         return self._endpoints(config)
 
+    def secret(self, name: str) -> str:
+        """A secret for something of ours beside the servers: drawn once, kept with their passwords. StackError if
+        nothing was ever started here."""
+        self._known_config()  # or the lock would be made there
+        with self._locked():
+            config = self._known_config()
+            found = config.password(name)
+            config.save()
+        return found
+
+    def port(self, name: str) -> int:
+        """A free port for something that does not run now: its old one, unless somebody has taken it since."""
+        self._known_config()
+        with self._locked():
+            config = self._known_config()
+            if not ports.is_free(config.port(name)):
+                del config.ports[name]
+            found = config.port(name)
+            config.save()
+        return found
+
+    def _known_config(self) -> Config:
+        config = Config.load(self.folder)
+        if config is None:
+            raise StackError(f"no servers were ever started in {self.folder}")
+        return config
+
     def start(self, name: str) -> None:
         """Start one server, if it does not run, and wait until it is healthy."""
         self.up([name])

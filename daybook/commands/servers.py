@@ -19,6 +19,7 @@ def up(
     audit: Annotated[
         bool, typer.Option("--audit", help="Also the role that watches: canaries, and a sampled verify without end.")
     ] = False,
+    api: Annotated[bool, typer.Option("--api", help="Also the HTTP service; env prints its address.")] = False,
 ) -> None:
     """Start servers, topics, tables and workers.
 
@@ -28,13 +29,14 @@ def up(
     from daybook import running, settings
 
     folder = settings.read(data=data).data
+    extra = [role for role, wanted in (("audit", audit), ("api", api)) if wanted]
     if detach:
-        running.up(folder, partitions, say, audit=audit)
+        running.up(folder, partitions, say, extra=extra)
         say(f"all is ready in {folder}; to stop it: daybook down --data {folder}")
         return
     from daybook import foreground
 
-    foreground.stay(folder, partitions, audit=audit)
+    foreground.stay(folder, partitions, extra=extra)
 
 
 def down(data: Data = None) -> None:
@@ -92,10 +94,12 @@ def logs(
 def env(data: Data = None) -> None:
     """Print where the servers are, as DAYBOOK_* variables.
 
-    One a line, passwords included.
+    One a line, passwords included; DAYBOOK_API while the HTTP service runs.
     """
-    from daybook import settings
+    from daybook import serving, settings
 
     found = settings.read(data=data)
     for line in [f"DAYBOOK_{server.upper()}={found.address(server)}" for server in settings.SERVERS]:
         out(line)
+    if (address := serving.address(found)) is not None:
+        out(f"DAYBOOK_API={address}")

@@ -40,7 +40,7 @@ def rebuild(
     count = rebuild.rebuild(found, partitions, say)
     out(f"rebuilds {count}")
     if ran:
-        running.up(found.data, None, say, audit="audit" in ran)
+        running.up(found.data, None, say, extra=ran)
 
 
 def supervisor(data: Data = None) -> None:
@@ -54,12 +54,23 @@ def supervisor(data: Data = None) -> None:
 def worker(
     role: Annotated[
         Literal[
-            "streams", "progress", "trending", "lists", "postgres", "clickhouse", "redis", "loader", "audit", "all"
+            "streams",
+            "progress",
+            "trending",
+            "lists",
+            "postgres",
+            "clickhouse",
+            "redis",
+            "loader",
+            "audit",
+            "api",
+            "all",
         ],
         typer.Option(
             "--role",
             help="streams folds events into days, progress what they come to; trending counts views, lists ranks them; "
-            "postgres, clickhouse and redis write it to their store; loader brings old entities back; audit watches.",
+            "postgres, clickhouse and redis write it to their store; loader brings old entities back; audit watches; "
+            "api is the HTTP service.",
         ),
     ],
     data: Data = None,
@@ -71,3 +82,20 @@ def worker(
     from daybook import roles, settings
 
     roles.run(role, settings.read(data=data, worker_name=name))
+
+
+def token(
+    subject: Annotated[
+        str, typer.Option("--subject", help="Whom the token speaks for: a user id, or a service's name.")
+    ],
+    role: Annotated[
+        Literal["user", "service", "admin"],
+        typer.Option("--role", help="user: writes and reads this subject; service: many; admin: also operates."),
+    ] = "user",
+    hours: Annotated[float, typer.Option("--hours", min=0.01, max=8760, help="How long it counts.")] = 24,
+    data: Data = None,
+) -> None:
+    """Print a bearer token for the HTTP service, signed with this installation's secret."""
+    from daybook import serving, settings
+
+    out(serving.token(settings.read(data=data), subject, role, hours * 3600))

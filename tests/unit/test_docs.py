@@ -16,7 +16,7 @@ from schemas.families import MODEL_OF
 from schemas.topics import SOURCES, TOPICS
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("schemas", "producers", "streams", "sinks", "daybook", "stack")
+PACKAGES = ("schemas", "producers", "streams", "sinks", "api", "daybook", "stack")
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("bench/**/*.md")])
 EXAMPLES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)

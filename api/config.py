@@ -1,0 +1,44 @@
+"""What the service is told when it starts. It reads no environment itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from api.keys import Keys
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one request may bring, and all of them together."""
+
+    body_bytes: int = 4 << 20
+    """One body, both as it comes and unpacked."""
+    events: int = 1_000
+    """Events in one request."""
+    depth: int = 32
+    """Objects and lists within each other in one event."""
+    room_bytes: int = 256 << 20
+    """Bodies of all requests that are under way; beyond it a request is asked to come back."""
+    body_s: float = 30.0
+    """How long a body may take to arrive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Where things are and who may come in."""
+
+    kafka: str
+    """host:port[,host:port]"""
+    keys: Keys
+    """What tokens are signed with."""
+    audience: str = "daybook"
+    """Which `aud` a token must name."""
+    issuer: str | None = None
+    """Which `iss` it must name; None: any."""
+    origins: tuple[str, ...] = ()
+    """Web origins whose pages may ask (CORS)."""
+    open_health: bool = True
+    """Whether /metrics, /readyz and /openapi.json need no token; else an admin's."""
+    limits: Limits = Limits()
+    answer_s: float = 5.0
+    """How long Kafka may take to acknowledge."""

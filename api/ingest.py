@@ -1,0 +1,60 @@
+"""POST /v1/events: events in, a verdict for each. 202 says that Kafka has stored all accepted ones, on all replicas."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.body import Body
+from api.config import Config
+from api.parts import split
+from api.problems import Problem
+from api.publisher import Publisher
+from api.room import Room
+from api.verdicts import Known, judge
+from api.who import who
+from schemas.metrics import Meters
+
+_json = msgspec.json.Encoder().encode
+
+
+class Ingest:
+    """What requests share."""
+
+    def __init__(self, config: Config, publisher: Publisher, meters: Meters) -> None:
+        self.limits, self.publisher, self.meters = config.limits, publisher, meters
+        self.room = Room(config.limits.room_bytes)
+        self.known = Known()
+
+
+async def post(request: Request) -> Response:
+    """One request. Nothing is read of a body whose sender may not send, or while Kafka counts as down."""
+    shared: Ingest = request.state.ingest
+    sender = await who(request)
+    shared.publisher.check()
+    body = Body(request.headers.get("content-encoding", ""), shared.limits.body_bytes)
+    held = 0
+    try:
+        async with asyncio.timeout(shared.limits.body_s):
+            async for piece in request.stream():
+                grown = body.feed(piece)
+                shared.room.take(grown)
+                held += grown
+        events = split(request.headers.get("content-type", ""), body.whole(), shared.limits.events)
+        now_ms = time.time_ns() // 1_000_000
+        judged = judge(events, sender, shared.known, now_ms=now_ms, depth=shared.limits.depth)
+        await shared.publisher.send(judged.records)
+    except TimeoutError:
+        raise Problem(408, f"a body must arrive within {shared.limits.body_s:g} s") from None
+    finally:
+        shared.room.give(held)
+    shared.known.add(judged.digests)
+    answer = judged.answer()
+    for status, count in (("accepted", answer.accepted), ("duplicate", answer.duplicate), ("refused", answer.refused)):
+        if count:
+            shared.meters.add("daybook_ingest_events_total", status, by=count)
+    return Response(_json(answer), 202, media_type="application/json")

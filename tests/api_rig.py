@@ -1,0 +1,105 @@
+"""The HTTP service as tests use it: the very worker process, on a Kafka of its own that tests may stop."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from command_line import CLEAN, DAYBOOK
+
+from api.tokens import Role, Who, issue
+
+SECRET = "0123456789abcdef0123456789abcdef"
+READY_S = 30
+
+
+def token(subject: str, role: Role = "user", lifetime_s: int = 600) -> str:
+    """What `daybook token` prints where DAYBOOK_API_SECRET is SECRET."""
+    return issue(Who(subject, role), SECRET, now_s=int(time.time()), lifetime_s=lifetime_s)
+
+
+def meal(subject: str | None = None, **other: Any) -> dict[str, Any]:
+    """An event that nobody sent before."""
+    name = uuid.uuid4().hex[:12]
+    return {
+        "specversion": "1.0",
+        "id": name,
+        "source": "ios/5.2.0",
+        "type": "meal.logged",
+        "subject": subject or f"u_{name}",
+        "time": "2026-03-01T12:31:00+01:00",
+        "data": {"meal_type": "lunch", "items": [{"name": "Soup", "energy_kcal": 310}]},
+        **other,
+    }
+
+
+@dataclass
+class Service:
+    """A running service."""
+
+    url: str
+    pid: int
+    log: Path
+    token: str = field(default_factory=lambda: token("importer", "service"))
+
+    def session(self) -> aiohttp.ClientSession:
+        """A client of it, without a token."""
+        return aiohttp.ClientSession(self.url, timeout=aiohttp.ClientTimeout(total=30))
+
+    async def send(
+        self, body: Any, kind: str = "application/json", *, token: str | None = None, **headers: str
+    ) -> tuple[int, dict[str, Any], Mapping[str, str]]:
+        """POST events (bytes, or what JSON is made of): status, body, headers."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        said = {"Authorization": f"Bearer {token or self.token}", "Content-Type": kind}
+        said |= {name.replace("_", "-"): value for name, value in headers.items()}
+        async with self.session() as session, session.post("/v1/events", data=data, headers=said) as answer:
+            return answer.status, await answer.json(content_type=None), answer.headers.copy()
+
+
+@contextmanager
+def service(folder: Path, kafka: str, **settings: object) -> Iterator[Service]:
+    """The worker of the role api on this Kafka; settings as `api_events=3`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ready, log = folder / "ready", folder / "api.log"
+    told = {f"DAYBOOK_{name.upper()}": str(value) for name, value in settings.items()}
+    env = {**CLEAN, "DAYBOOK_KAFKA": kafka, "DAYBOOK_API_SECRET": SECRET, "DAYBOOK_READY_FILE": str(ready), **told}
+    for server in ("postgres", "clickhouse", "redis"):
+        env.setdefault(f"DAYBOOK_{server.upper()}", "nowhere://127.0.0.1:1")
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [*DAYBOOK, "worker", "--role", "api", "--data", folder], stdout=out, stderr=out, env=env
+        )
+    try:
+        deadline = time.monotonic() + READY_S
+        while not ready.exists():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.05)
+        url = json.loads(ready.read_text())["metrics"].removesuffix("/metrics")
+        yield Service(url, process.pid, log)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        finally:
+            process.kill()
+            process.wait()
+    assert process.returncode == 0, log.read_text()
+    assert not ready.exists()
+
+
+def memory_mib(pid: int) -> float:
+    """Resident memory of a process."""
+    import psutil
+
+    return float(psutil.Process(pid).memory_info().rss) / (1 << 20)

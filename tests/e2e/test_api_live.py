@@ -1,0 +1,76 @@
+"""The HTTP service beside everything else: a token, an event, its row; and it is started again where it was."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import aiohttp
+import pytest
+from api_rig import meal
+from command_line import daybook
+from redis.asyncio import Redis
+
+from daybook import workers
+
+
+@pytest.fixture(scope="module")
+def variables(shared: Path) -> dict[str, str]:
+    """What `daybook env` prints once the service runs."""
+    before = daybook("env", "--data", shared).stdout
+    assert "DAYBOOK_API" not in before
+    done = daybook("up", "--detach", "--api", "--data", shared, timeout_s=120)
+    assert done.returncode == 0, done.stderr
+    return dict(line.split("=", 1) for line in daybook("env", "--data", shared).stdout.splitlines())
+
+
+async def post(address: str, token: str, event: object) -> tuple[int, str]:
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/cloudevents+json"}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{address}/v1/events", data=json.dumps(event), headers=headers) as answer,
+    ):
+        return answer.status, await answer.text()
+
+
+async def test_an_event_sent_with_a_printed_token_is_readable(shared: Path, variables: dict[str, str]) -> None:
+    token = daybook("token", "--subject", "u_http", "--data", shared).stdout.strip()
+    status, text = await post(variables["DAYBOOK_API"], token, meal("u_http"))
+    assert status == 202, text
+    done = daybook("wait", "--data", shared, timeout_s=90)
+    assert done.returncode == 0, done.stderr
+    async with Redis.from_url(variables["DAYBOOK_REDIS"], decode_responses=True) as redis:
+        assert await redis.hget("daybook:day:u_http:2026-03-01", "energy_kcal") == "310.0"
+
+
+async def test_killed_it_is_started_again_at_the_same_address(shared: Path, variables: dict[str, str]) -> None:
+    token = daybook("token", "--subject", "loader", "--role", "service", "--data", shared).stdout.strip()
+    pid = workers.process(shared, "api").pid()
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            status, text = await post(variables["DAYBOOK_API"], token, meal("u_http"))
+            assert status == 202, text
+            break
+        except aiohttp.ClientError:
+            assert time.monotonic() < deadline, (shared / "logs" / "supervisor.log").read_text()
+            await asyncio.sleep(0.3)
+    assert workers.process(shared, "api").pid() != pid
+    assert "worker-api" in daybook("status", "--data", shared).stdout
+
+
+def test_a_token_needs_a_subject_and_a_secret(tmp_path: Path, shared: Path) -> None:
+    for arguments, why in (
+        (("--subject", "", "--data", shared), "at least one character"),
+        (("--subject", "u", "--data", tmp_path / "none"), "no secret to sign tokens with"),
+    ):
+        done = daybook("token", *arguments)
+        assert done.returncode
+        assert why in done.stderr
+        assert not (tmp_path / "none" / "stack.json").exists()
