@@ -29,6 +29,10 @@ class Config:
 
     kafka: str
     """host:port[,host:port]"""
+    redis: str
+    """redis://[:password@]host:port[/number]"""
+    postgres: str
+    """postgresql://user:password@host:port/database"""
     keys: Keys
     """What tokens are signed with."""
     audience: str = "daybook"

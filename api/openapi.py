@@ -11,6 +11,8 @@ import msgspec
 
 from api import parts
 from api.config import Limits
+from api.openapi_reads import described
+from api.problems import responses
 from api.verdicts import Answer
 from schemas.export import FOLDER
 from schemas.families import MODEL_OF
@@ -35,7 +37,7 @@ def document(limits: Limits) -> dict[str, Any]:
         "info": {
             "title": "Daybook",
             "version": "1",
-            "description": "Events in. Accepted means stored by Kafka on all replicas; sending again is free.",
+            "description": "Events in, numbers out. Accepted means stored on all replicas; sending again is free.",
         },
         "paths": {
             "/v1/events": {
@@ -56,7 +58,7 @@ def document(limits: Limits) -> dict[str, Any]:
                             "description": "A verdict for each event, in their order",
                             "content": {"application/json": {"schema": answer}},
                         },
-                        **_problems(
+                        **responses(
                             {
                                 400: "The body cannot be read",
                                 401: "No token, or none that counts",
@@ -69,6 +71,7 @@ def document(limits: Limits) -> dict[str, Any]:
                     },
                 }
             },
+            **described(),
             "/healthz": _plain("The process lives", {}),
             "/readyz": _plain("Whether events can be taken", {"503": {"description": "Not now"}}),
             "/metrics": _plain("Metrics for Prometheus", {}, "text/plain"),
@@ -95,12 +98,7 @@ _PROBLEM = {
 }
 
 
-def _problems(why: dict[int, str]) -> dict[str, Any]:
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {str(status): {"description": text, "content": content} for status, text in why.items()}
-
-
 def _plain(what: str, more: dict[str, Any], kind: str = "application/json") -> dict[str, Any]:
     done = {"description": what, "content": {kind: {"schema": {} if kind != "text/plain" else {"type": "string"}}}}
-    refused = _problems({401: "Closed by a setting, and no token", 403: "Closed by a setting, and not an admin's"})
+    refused = responses({401: "Closed by a setting, and no token", 403: "Closed by a setting, and not an admin's"})
     return {"get": {"summary": what, "responses": {"200": done, **refused, **more}}}

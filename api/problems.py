@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 
@@ -36,3 +37,9 @@ def unauthorized(detail: str | None = None) -> Problem:
     if detail is None:
         return Problem(401, "a bearer token is needed", {"WWW-Authenticate": "Bearer"})
     return Problem(401, detail, {"WWW-Authenticate": 'Bearer error="invalid_token"'})
+
+
+def responses(why: Mapping[int, str]) -> dict[str, Any]:
+    """These refusals as OpenAPI describes them."""
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {str(status): {"description": text, "content": content} for status, text in why.items()}

@@ -13,11 +13,13 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
-from api import ingest
+from api import ingest, reading
 from api.config import Config
 from api.door import Door
 from api.openapi import document
+from api.problems import Problem
 from api.publisher import Publisher
+from api.stores import Stores
 from api.who import admin_or_open
 from schemas.metrics import Meters
 
@@ -33,26 +35,23 @@ def build(config: Config, meters: Meters, scrape: Scrape) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
         publisher = Publisher(config.kafka, answer_s=config.answer_s)
+        stores = Stores(config.redis, config.postgres)
         try:
+            await stores.open()
             await publisher.asked()
             yield {
                 "config": config,
                 "meters": meters,
                 "scrape": scrape,
                 "ingest": ingest.Ingest(config, publisher, meters),
+                "reading": reading.Reading(stores),
             }
         finally:
             await publisher.close()
+            await stores.close()
 
-    routes = [
-        Route("/v1/events", ingest.post, methods=["POST"]),
-        Route("/healthz", healthz),
-        Route("/readyz", readyz),
-        Route("/metrics", metrics),
-        Route("/openapi.json", openapi),
-    ]
     # Starlette's own class would answer what is raised in plain text before the door can; its router does not.
-    app: ASGIApp = Door(Router(routes, redirect_slashes=False, lifespan=lifespan), meters)
+    app: ASGIApp = Door(Router(ROUTES, redirect_slashes=False, lifespan=lifespan), meters)
     if config.origins:  # outside the door, so that a page may read what it was refused with
         app = CORSMiddleware(
             app,
@@ -70,11 +69,17 @@ async def healthz(request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """Whether events can be taken now; 503 says which server is missing."""
+    """Whether events can be taken (?part=ingest) and numbers given (?part=read) now; without a part, both. 503 if not,
+    and which server is missing."""
     await admin_or_open(request)
-    up = request.state.ingest.publisher.is_up
-    said = {"status": "ready" if up else "unfit", "kafka": "up" if up else "down"}
-    return Response(_json(said), 200 if up else 503, media_type="application/json")
+    part = request.query_params.get("part")
+    if part not in (None, "ingest", "read"):
+        raise Problem(400, "part must be ingest or read")
+    up = {"kafka": request.state.ingest.publisher.is_up}
+    up |= {name: not breaker.is_open for name, breaker in request.state.reading.stores.breakers.items()}
+    fit = (part == "read" or up["kafka"]) and (part == "ingest" or up["redis"] or up["postgres"])
+    said = {"status": "ready" if fit else "unfit"} | {name: "up" if is_up else "down" for name, is_up in up.items()}
+    return Response(_json(said), 200 if fit else 503, media_type="application/json")
 
 
 async def metrics(request: Request) -> Response:
@@ -90,3 +95,18 @@ async def openapi(request: Request) -> Response:
     """What this service offers, as OpenAPI 3.1."""
     await admin_or_open(request)
     return Response(_json(document(request.state.config.limits)), media_type="application/json")
+
+
+ROUTES = [
+    Route("/v1/events", ingest.post, methods=["POST"]),
+    Route("/v1/users/{user:path}/today", reading.today),
+    Route("/v1/users/{user:path}/days", reading.days),
+    Route("/v1/users/{user:path}/progress", reading.progress),
+    Route("/v1/users/{user:path}/streaks", reading.streaks),
+    Route("/v1/users/{user:path}/records", reading.records),
+    Route("/v1/trending/{kind}", reading.trending),
+    Route("/healthz", healthz),
+    Route("/readyz", readyz),
+    Route("/metrics", metrics),
+    Route("/openapi.json", openapi),
+]

@@ -74,6 +74,8 @@ def run(settings: Settings, ready: Callable[[str], None]) -> None:
     watched = exporter.WithoutTopics()
     config = Config(
         kafka=settings.address("kafka"),
+        redis=settings.address("redis"),
+        postgres=settings.address("postgres"),
         keys=_keys(settings),
         audience=settings.api_audience,
         issuer=settings.api_issuer,

@@ -73,8 +73,13 @@ def service(folder: Path, kafka: str, **settings: object) -> Iterator[Service]:
     ready, log = folder / "ready", folder / "api.log"
     told = {f"DAYBOOK_{name.upper()}": str(value) for name, value in settings.items()}
     env = {**CLEAN, "DAYBOOK_KAFKA": kafka, "DAYBOOK_API_SECRET": SECRET, "DAYBOOK_READY_FILE": str(ready), **told}
-    for server in ("postgres", "clickhouse", "redis"):
-        env.setdefault(f"DAYBOOK_{server.upper()}", "nowhere://127.0.0.1:1")
+    away = {
+        "postgres": "postgresql://x@127.0.0.1:1/x",
+        "clickhouse": "http://127.0.0.1:1",
+        "redis": "redis://127.0.0.1:1",
+    }
+    for server, address in away.items():
+        env.setdefault(f"DAYBOOK_{server.upper()}", address)
     with log.open("w") as out:
         process = subprocess.Popen(
             [*DAYBOOK, "worker", "--role", "api", "--data", folder], stdout=out, stderr=out, env=env

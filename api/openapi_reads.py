@@ -1,0 +1,132 @@
+"""The read side as OpenAPI 3.1, made from the columns that every store has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api import asking
+from api.problems import responses
+from schemas.tables import DAILY_COLUMNS, PROGRESS_COLUMNS
+from schemas.trending import ALL, KINDS, LIST_SIZE, WINDOWS
+
+_DATE = {"type": "string", "format": "date"}
+_REFUSED = {
+    400: "A parameter cannot be meant so",
+    401: "No token, or none that counts",
+    403: "The token does not speak for this subject; said alike of users who exist and who do not",
+    404: "There is no such kind of list",
+    503: "No store answers, and nothing is kept: ask again after Retry-After seconds",
+}
+_TYPES: dict[object, dict[str, Any]] = {
+    float: {"type": "number"},
+    int: {"type": "integer"},
+    str: {"type": "string"},
+    bool: {"type": "boolean"},
+}
+
+
+def described() -> dict[str, Any]:
+    """Paths of the read side."""
+    metrics = _object(
+        {
+            column.name: {"type": "string", "format": "date-time", "description": column.what}
+            if column.name.endswith("_at")
+            else _TYPES.get(column.type, {}) | {"description": column.what}
+            for column in DAILY_COLUMNS[2:]
+        }
+    )
+    progress = {column.name: {"description": column.what} for column in PROGRESS_COLUMNS[1:]}
+    user = {"user_id": {"type": "string"}}
+    zone = [
+        _query("timezone", {"type": "string"}, "IANA zone whose day is meant; UTC if left out", "Europe/Berlin"),
+        _query("day_start", {"type": "string"}, "When the user's day begins, HH:MM", "04:00"),
+    ]
+    fields = _query("fields", {"type": "string"}, "Columns, with commas between; all if left out", "steps,energy_kcal")
+    day = _object({"date": _DATE, "metrics": metrics})
+    return {
+        **_user(
+            "today",
+            "The day that it is for the user",
+            _object({**user, "date": _DATE, "metrics": metrics}),
+            [*zone, fields],
+        ),
+        **_user(
+            "days",
+            "Days, newest first; those without anything are left out",
+            _object(
+                {
+                    **user,
+                    "days": {"type": "array", "items": day},
+                    "next": {"type": ["string", "null"], "description": "cursor of the next page"},
+                    "unknown": {"type": "array", "items": _DATE, "description": "days that no store could tell of now"},
+                }
+            ),
+            [
+                _query("from", _DATE, f"First day; {asking.SPAN_DAYS} days up to `to` if left out", "2026-03-01"),
+                _query("to", _DATE, "Last day; today if left out", "2026-03-31"),
+                _query("limit", _whole(asking.MOST_DAYS, asking.PAGE_DAYS), "Calendar days of a page"),
+                _query("cursor", {"type": "string"}, "`next` of the page before"),
+                *zone,
+                fields,
+            ],
+        ),
+        **_user("progress", "Rolling windows, strength, load, streaks, records", _object(user | progress), []),
+        **_user("streaks", "Days in a row", _object({**user, "as_of": {}, "streaks": {"type": "object"}}), []),
+        **_user("records", "Personal records", _object({**user, "as_of": {}, "records": {"type": "object"}}), []),
+        "/v1/trending/{kind}": _trending(),
+    }
+
+
+def _trending() -> dict[str, Any]:
+    item = _object({"id": {"type": "string"}, "score": {"type": "number"}})
+    said: dict[str, Any] = {name: {"type": "string"} for name in ("kind", "region", "window")}
+    said |= {
+        "at": {"type": ["string", "null"], "description": "the stream's clock"},
+        "items": {"type": "array", "items": item},
+    }
+    kind = {"name": "kind", "in": "path", "required": True, "schema": {"type": "string", "enum": list(KINDS)}}
+    asked = [
+        kind,
+        _query("region", {"type": "string", "default": ALL}, "ISO 3166-1 code of two letters, or all"),
+        _query("window", {"type": "string", "enum": list(WINDOWS), "default": "24h"}, "How far back it looks"),
+        _query("limit", _whole(LIST_SIZE, LIST_SIZE), "Places"),
+        _query("why", {"type": "string", "enum": ["true", "false"]}, "Also the parts of each score"),
+    ]
+    return _get("trending", "What trends", _object(said), asked)
+
+
+def _user(name: str, summary: str, schema: dict[str, Any], asked: list[dict[str, Any]]) -> dict[str, Any]:
+    user = {"name": "user", "in": "path", "required": True, "schema": {"type": "string"}, "example": "u_1001"}
+    return {f"/v1/users/{{user}}/{name}": _get(name, summary, schema, [user, *asked])}
+
+
+def _get(name: str, summary: str, schema: dict[str, Any], asked: list[dict[str, Any]]) -> dict[str, Any]:
+    stale = {"stale_s": {"type": "integer", "description": "Age in seconds, where no store answers and this is kept"}}
+    schema = schema | {"properties": schema["properties"] | stale}
+    done = {
+        "200": {"description": summary, "content": {"application/json": {"schema": schema}}},
+        "304": {"description": "As If-None-Match says, the reader has it already"},
+    }
+    match = {"name": "If-None-Match", "in": "header", "schema": {"type": "string"}}
+    return {
+        "get": {
+            "operationId": name,
+            "summary": summary,
+            "security": [{"token": []}],
+            "parameters": [*asked, match],
+            "responses": done | responses(_REFUSED),
+        }
+    }
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties}
+
+
+def _whole(most: int, default: int) -> dict[str, Any]:
+    return {"type": "integer", "minimum": 1, "maximum": most, "default": default}
+
+
+def _query(name: str, schema: dict[str, Any], what: str, example: str | None = None) -> dict[str, Any]:
+    found = {"name": name, "in": "query", "description": what, "schema": schema}
+    return found if example is None else found | {"example": example}

@@ -1,0 +1,178 @@
+"""GET: a user's days, progress, streaks and records, and what trends. Who may is asked before anything is looked up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import asking
+from api.kept import Kept
+from api.problems import Problem, unavailable
+from api.stores import Away, Stores
+from api.who import who
+from schemas.progress import ProgressRow
+from schemas.rows import DailyRow
+from schemas.tables import DAILY_COLUMNS
+from sinks.redis.encode import instant
+
+_json = msgspec.json.Encoder(order="deterministic").encode
+METRICS = frozenset(column.name for column in DAILY_COLUMNS[2:])
+"""What `fields` may name of a day."""
+PRIVATE = "private, no-cache"
+"""May be kept by the reader's own cache, which must ask each time whether it still holds."""
+SHARED = "public, max-age=30, stale-if-error=600"
+
+
+class Reading:
+    """What requests share."""
+
+    def __init__(self, stores: Stores) -> None:
+        self.stores, self.kept = stores, Kept()
+
+
+async def today(request: Request) -> Response:
+    """The day that it is for a user: ?timezone=, ?day_start=, ?fields=."""
+    user = await _user(request)
+    query = request.query_params
+    at = asking.today(_now_ms(), query.get("timezone"), query.get("day_start"))
+    wanted = asking.fields(query.get("fields"), METRICS)
+
+    async def read() -> dict[str, Any]:
+        found = await _shared(request).stores.days(user, [at])
+        row = found.rows.get(str(at))
+        return {"user_id": user, "date": str(at), "metrics": {} if row is None else _metrics(row, wanted)}
+
+    return await _answer(request, ("today", user, at, wanted), read, PRIVATE)
+
+
+async def days(request: Request) -> Response:
+    """A user's days, newest first, those without anything left out: ?from=, ?to=, ?limit=, ?cursor=, ?fields=."""
+    user = await _user(request)
+    page = asking.page(request.query_params, _now_ms())
+    wanted = asking.fields(request.query_params.get("fields"), METRICS)
+
+    async def read() -> dict[str, Any]:
+        found = await _shared(request).stores.days(user, page.days)
+        rows = [found.rows[name] for name in map(str, page.days) if name in found.rows]
+        said = {"user_id": user, "days": [{"date": row.date, "metrics": _metrics(row, wanted)} for row in rows]}
+        return said | {"next": page.next} | ({"unknown": found.unknown} if found.unknown else {})
+
+    return await _answer(request, ("days", user, tuple(page.days), wanted), read, PRIVATE)
+
+
+async def progress(request: Request) -> Response:
+    """What a user's days come to, as of the latest day with anything on it."""
+    return await _progress(request, lambda row: msgspec.to_builtins(row))
+
+
+async def streaks(request: Request) -> Response:
+    """A user's days in a row."""
+    return await _progress(request, lambda row: {"as_of": row.as_of, "streaks": row.streaks or {}})
+
+
+async def records(request: Request) -> Response:
+    """A user's personal records."""
+    return await _progress(request, lambda row: {"as_of": row.as_of, "records": row.records or {}})
+
+
+async def _progress(request: Request, said: Callable[[ProgressRow], dict[str, Any]]) -> Response:
+    user = await _user(request)
+
+    async def read() -> dict[str, Any]:
+        row = await _shared(request).stores.progress(user) or ProgressRow(user, 0)
+        return said(row) | {"user_id": user}
+
+    return await _answer(request, (request.scope["route"].path, user), read, PRIVATE)
+
+
+async def trending(request: Request) -> Response:
+    """A trending list: ?region=, ?window=, ?limit=; with ?why=true the parts of each score."""
+    await who(request)
+    query = request.query_params
+    wanted = asking.trending(request.path_params["kind"], query)
+    why = query.get("why", "false")
+    if why not in ("true", "false"):
+        raise Problem(400, "why must be true or false")
+
+    async def read() -> dict[str, Any]:
+        stores = _shared(request).stores
+        key = wanted[:3]
+        said: dict[str, Any] = {"kind": wanted.kind, "region": wanted.region, "window": wanted.window}
+        if why == "false":
+            try:
+                ranked = await stores.ranked(*key, wanted.limit)
+            except Away:
+                ranked = None
+            if ranked is not None:
+                items = [{"id": name, "score": score / 1000} for name, score in ranked.items]
+                return said | {"at": instant(ranked.at_ms), "items": items}
+        row = await stores.listed(*key)
+        if row is None:
+            return said | {"at": None, "items": []}
+        entries = row.entries[: wanted.limit]
+        if why == "false":
+            items = [{"id": entry.id, "score": entry.score / 1000} for entry in entries]
+        else:
+            items = [msgspec.to_builtins(entry) | {"score": entry.score / 1000} for entry in entries]
+        return said | {"at": instant(row.at_ms), "items": items}
+
+    return await _answer(request, ("trending", wanted, why), read, SHARED)
+
+
+async def _user(request: Request) -> str:
+    """Whose numbers are asked for. Raises Problem 401, 403: the same for a user who exists and one who does not."""
+    sender = await who(request)
+    user: str = request.path_params["user"]
+    if not sender.speaks_for(user):
+        raise Problem(403, "the token does not speak for this subject")
+    if "\0" in user or len(user) > 1_000:
+        raise Problem(404, "there is nothing here")
+    return user
+
+
+async def _answer(
+    request: Request, asked: Hashable, read: Callable[[], Awaitable[dict[str, Any]]], cache: str
+) -> Response:
+    kept = _shared(request).kept
+    now = time.monotonic()
+    try:
+        said = await read()
+        kept.put(asked, said, now)
+    except Away:
+        found = kept.get(asked, now)
+        if found is None:
+            raise unavailable("the stores do not answer", 2) from None
+        age, said = found
+        said, cache = said | {"stale_s": round(age)}, "no-store"
+    body = _json(said)
+    tag = asking.etag(body)
+    headers = {"ETag": tag, "Cache-Control": cache, "Vary": "Authorization"}
+    if cache == SHARED:
+        del headers["Vary"]
+    if asking.has(request.headers.get("if-none-match"), tag):
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type="application/json", headers=headers)
+
+
+def _metrics(row: DailyRow, wanted: frozenset[str] | None) -> dict[str, Any]:
+    """What a row says, by the stores' names; what is missing is left out."""
+    found: dict[str, Any] = {}
+    for column in DAILY_COLUMNS[2:]:
+        value = getattr(row, column.field)
+        if value is not None and (wanted is None or column.name in wanted):
+            found[column.name] = instant(value) if column.name.endswith("_at") else value
+    return found
+
+
+def _shared(request: Request) -> Reading:
+    shared: Reading = request.state.reading
+    return shared
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

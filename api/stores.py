@@ -1,0 +1,171 @@
+"""The stores as the read side asks them: Redis first, PostgreSQL for what Redis does not have, neither for long.
+
+A store that fails a few times in a row is left alone and asked again now and then (`breaker`): a request does not wait
+for what was down a moment ago.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import date
+from typing import Any, NamedTuple, TypeVar
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from api.breaker import Breaker
+from schemas.progress import ProgressRow
+from schemas.rows import DailyRow
+from schemas.tables import DAILY, DAILY_COLUMNS
+from schemas.trending import TrendingList
+from sinks.postgres import progress as postgres_progress
+from sinks.postgres import read as postgres_read
+from sinks.postgres import trending as postgres_trending
+from sinks.redis import read as redis_read
+from sinks.redis.encode import key, progress_key
+from sinks.redis.trending import keys as trending_keys
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+REDIS_S = 0.25
+POSTGRES_S = 2.0
+"""How long each may take to answer."""
+_NAMES = ", ".join(f"kept.{column.name}" for column in DAILY_COLUMNS)
+_DAYS = f"SELECT {_NAMES} FROM {DAILY.postgres} AS kept WHERE user_id = %s AND date = ANY (%s) AND entities IS NOT NULL"
+
+
+class Away(Exception):
+    """A store does not answer; its name."""
+
+
+class Days(NamedTuple):
+    """A user's rows by day, and the days of which nobody can say now whether they have one."""
+
+    rows: dict[str, DailyRow]
+    unknown: list[str]
+
+
+class Ranked(NamedTuple):
+    """A trending list as Redis has it: scores in thousandths."""
+
+    at_ms: int
+    items: list[tuple[str, int]]
+
+
+class Stores:
+    """Connections that are kept. Made without asking anybody; `close` them."""
+
+    def __init__(self, redis: str, postgres: str) -> None:
+        self._redis = Redis.from_url(
+            redis, decode_responses=True, socket_timeout=REDIS_S, socket_connect_timeout=REDIS_S, max_connections=64
+        )
+        self._pool = AsyncConnectionPool(
+            postgres,
+            min_size=1,
+            max_size=8,
+            max_waiting=200,
+            timeout=POSTGRES_S,
+            open=False,
+            kwargs={
+                "autocommit": True,
+                "connect_timeout": 2,
+                "options": f"-c statement_timeout={int(POSTGRES_S * 1000)} -c default_transaction_read_only=on",
+            },
+        )
+        self.breakers = {"redis": Breaker(after=3), "postgres": Breaker(after=3)}
+
+    async def open(self) -> None:
+        """Begin to connect; returns at once."""
+        await self._pool.open(wait=False)
+
+    async def close(self) -> None:
+        """End all connections."""
+        await self._pool.close()
+        await self._redis.aclose()
+
+    async def days(self, user: str, wanted: Sequence[date]) -> Days:
+        """A user's rows of these days. Raises Away if no store answers."""
+        names = [str(day) for day in wanted]
+        rows: dict[str, DailyRow] = {}
+        left = names
+        try:
+            hashes = await self._ask("redis", lambda: self._hashes([key(user, name) for name in names]))
+            rows = {said["date"]: redis_read.row(said) for said in hashes if "entities" in said}
+            left = [name for name, said in zip(names, hashes, strict=True) if not said]  # never written, or expired
+        except Away:
+            pass
+        if not left:
+            return Days(rows, [])
+        try:
+            found = await self._ask(
+                "postgres", lambda: self._select(_DAYS, (user, [date.fromisoformat(d) for d in left]))
+            )
+        except Away:
+            if len(left) == len(names):
+                raise
+            return Days(rows, left)
+        return Days(rows | {row.date: row for row in map(postgres_read.row, found)}, [])
+
+    async def progress(self, user: str) -> ProgressRow | None:
+        """A user's progress; None where there is none. Raises Away."""
+        try:
+            (said,) = await self._ask("redis", lambda: self._hashes([progress_key(user)]))
+            if said:
+                return redis_read.progress_row(said) if "as_of" in said else None
+        except Away:
+            pass
+        query = f"{postgres_progress.SELECT} AND kept.user_id = %s"
+        found = await self._ask("postgres", lambda: self._select(query, (user,)))
+        return postgres_progress.row(found[0]) if found else None
+
+    async def ranked(self, kind: str, region: str, window: str, limit: int) -> Ranked | None:
+        """The first of a trending list; None where Redis has no such list. Raises Away."""
+        own, at = trending_keys(kind, region, window)
+
+        async def ask() -> Ranked | None:
+            pipeline = self._redis.pipeline(transaction=True)  # the list and its time belong together
+            pipeline.hget(at, "at_ms")
+            pipeline.zrevrange(own, 0, limit - 1, withscores=True)
+            at_ms, items = await pipeline.execute()
+            return None if at_ms is None else Ranked(int(at_ms), [(name, int(score)) for name, score in items])
+
+        return await self._ask("redis", ask)
+
+    async def listed(self, kind: str, region: str, window: str) -> TrendingList | None:
+        """A whole trending list with the parts of its scores, from PostgreSQL. Raises Away."""
+        query = f"{postgres_trending.SELECT} WHERE kind = %s AND region = %s AND time_window = %s"
+        found = await self._ask("postgres", lambda: self._select(query, (kind, region, window)))
+        return postgres_trending.row(found[0]) if found else None
+
+    async def _hashes(self, keys: Sequence[str]) -> list[dict[str, str]]:
+        pipeline = self._redis.pipeline(transaction=False)
+        for each in keys:
+            pipeline.hgetall(each)
+        found: list[dict[str, str]] = await pipeline.execute()
+        return found
+
+    async def _select(self, query: str, parameters: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        async with self._pool.connection() as connection:
+            found = await connection.execute(query, parameters)
+            return await found.fetchall()
+
+    async def _ask(self, store: str, ask: Callable[[], Awaitable[T]]) -> T:
+        breaker = self.breakers[store]
+        if not breaker.lets(time.monotonic()):
+            raise Away(store)
+        try:
+            async with asyncio.timeout(2 * REDIS_S if store == "redis" else POSTGRES_S):
+                found = await ask()
+        except (RedisError, psycopg.OperationalError, PoolTimeout, OSError, TimeoutError) as why:
+            if not breaker.is_open:
+                log.warning("%s does not answer: %s: %s", store, type(why).__name__, why)
+            breaker.failed(time.monotonic())
+            raise Away(store) from why
+        breaker.worked()
+        return found
