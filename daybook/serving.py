@@ -45,15 +45,15 @@ def token(settings: Settings, subject: str, role: Role, lifetime_s: float) -> st
 def _secret(settings: Settings) -> str:
     from stack.stack import Stack
 
-    if settings.api_secret is not None:
-        found = settings.api_secret.get_secret_value()
+    if settings.api_signing_key is not None:
+        found = settings.api_signing_key.get_secret_value()
         if len(found.encode()) < 32:
-            raise Problem("DAYBOOK_API_SECRET has fewer than 32 bytes")
+            raise Problem("DAYBOOK_API_SIGNING_KEY has fewer than 32 bytes")
         return found
     try:
         return Stack(settings.data).secret("api")
     except StackError as why:
-        raise Problem(f"no secret to sign tokens with: {why}; set DAYBOOK_API_SECRET or DAYBOOK_API_JWKS") from why
+        raise Problem(f"no secret to sign tokens with: {why}; set DAYBOOK_API_SIGNING_KEY or DAYBOOK_API_JWKS") from why
 
 
 def _keys(settings: Settings) -> Keys:

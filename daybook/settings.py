@@ -88,7 +88,7 @@ class Settings(BaseSettings):
 
     api_address: str = Field("127.0.0.1", description="Address that the HTTP service listens on.")
     api_port: int = Field(0, ge=0, le=65_535, description="Its port; 0: a free one, which the data folder keeps.")
-    api_secret: SecretStr | None = Field(
+    api_signing_key: SecretStr | None = Field(
         None,
         description="What bearer tokens are signed with (HS256), 32 bytes or more; the data folder's own if unset.",
     )

@@ -23,7 +23,7 @@ READY_S = 30
 
 
 def token(subject: str, role: Role = "user", lifetime_s: int = 600) -> str:
-    """What `daybook token` prints where DAYBOOK_API_SECRET is SECRET."""
+    """What `daybook token` prints where DAYBOOK_API_SIGNING_KEY is SECRET."""
     return issue(Who(subject, role), SECRET, now_s=int(time.time()), lifetime_s=lifetime_s)
 
 
@@ -72,7 +72,7 @@ def service(folder: Path, kafka: str, **settings: object) -> Iterator[Service]:
     folder.mkdir(parents=True, exist_ok=True)
     ready, log = folder / "ready", folder / "api.log"
     told = {f"DAYBOOK_{name.upper()}": str(value) for name, value in settings.items()}
-    env = {**CLEAN, "DAYBOOK_KAFKA": kafka, "DAYBOOK_API_SECRET": SECRET, "DAYBOOK_READY_FILE": str(ready), **told}
+    env = {**CLEAN, "DAYBOOK_KAFKA": kafka, "DAYBOOK_API_SIGNING_KEY": SECRET, "DAYBOOK_READY_FILE": str(ready), **told}
     away = {
         "postgres": "postgresql://x@127.0.0.1:1/x",
         "clickhouse": "http://127.0.0.1:1",

@@ -84,6 +84,7 @@ def test_the_folder_of_a_stopped_stack_gives_nothing_and_the_missing_address_is_
 def test_passwords_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ELSEWHERE.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DAYBOOK_API_SIGNING_KEY", "secret" * 6)
     assert "secret" not in repr(settings.read())
 
 
