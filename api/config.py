@@ -21,6 +21,15 @@ class Limits:
     """Bodies of all requests that are under way; beyond it a request is asked to come back."""
     body_s: float = 30.0
     """How long a body may take to arrive."""
+    user_requests: int = 600
+    user_events: int = 6_000
+    service_requests: int = 0
+    service_events: int = 0
+    """Requests and events a minute of one token's subject; 0: as many as it likes."""
+
+    def pace(self, role: str, what: str) -> int:
+        """The limit of a role's requests or events a minute; 0: none."""
+        return 0 if role == "admin" else int(getattr(self, f"{role}_{what}"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from api.body import Body
 from api.config import Config
+from api.pacer import Pacer
 from api.parts import split
 from api.problems import Problem
 from api.publisher import Publisher
@@ -25,8 +26,8 @@ _json = msgspec.json.Encoder().encode
 class Ingest:
     """What requests share."""
 
-    def __init__(self, config: Config, publisher: Publisher, meters: Meters) -> None:
-        self.limits, self.publisher, self.meters = config.limits, publisher, meters
+    def __init__(self, config: Config, publisher: Publisher, pacer: Pacer, meters: Meters) -> None:
+        self.limits, self.publisher, self.pacer, self.meters = config.limits, publisher, pacer, meters
         self.room = Room(config.limits.room_bytes)
         self.known = Known()
 
@@ -35,6 +36,7 @@ async def post(request: Request) -> Response:
     """One request. Nothing is read of a body whose sender may not send, or while Kafka counts as down."""
     shared: Ingest = request.state.ingest
     sender = await who(request)
+    await shared.pacer.take(sender, "requests")
     shared.publisher.check()
     body = Body(request.headers.get("content-encoding", ""), shared.limits.body_bytes)
     held = 0
@@ -45,6 +47,7 @@ async def post(request: Request) -> Response:
                 shared.room.take(grown)
                 held += grown
         events = split(request.headers.get("content-type", ""), body.whole(), shared.limits.events)
+        headers = await shared.pacer.take(sender, "events", len(events))
         now_ms = time.time_ns() // 1_000_000
         judged = judge(events, sender, shared.known, now_ms=now_ms, depth=shared.limits.depth)
         await shared.publisher.send(judged.records)
@@ -57,4 +60,4 @@ async def post(request: Request) -> Response:
     for status, count in (("accepted", answer.accepted), ("duplicate", answer.duplicate), ("refused", answer.refused)):
         if count:
             shared.meters.add("daybook_ingest_events_total", status, by=count)
-    return Response(_json(answer), 202, media_type="application/json")
+    return Response(_json(answer), 202, headers, "application/json")

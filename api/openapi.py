@@ -64,6 +64,7 @@ def document(limits: Limits) -> dict[str, Any]:
                                 401: "No token, or none that counts",
                                 408: "The body did not arrive in time",
                                 413: "Too many bytes or events",
+                                429: "Too many a minute: send the same again after Retry-After seconds",
                                 415: "A type or coding that is not known",
                                 503: "Nothing is lost: send the same again after Retry-After seconds",
                             }

@@ -15,6 +15,7 @@ _REFUSED = {
     401: "No token, or none that counts",
     403: "The token does not speak for this subject; said alike of users who exist and who do not",
     404: "There is no such kind of list",
+    429: "Too many requests a minute: ask again after Retry-After seconds",
     503: "No store answers, and nothing is kept: ask again after Retry-After seconds",
 }
 _TYPES: dict[object, dict[str, Any]] = {

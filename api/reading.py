@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from api import asking
 from api.kept import Kept
+from api.pacer import Pacer
 from api.problems import Problem, unavailable
 from api.stores import Away, Stores
 from api.who import who
@@ -31,8 +32,8 @@ SHARED = "public, max-age=30, stale-if-error=600"
 class Reading:
     """What requests share."""
 
-    def __init__(self, stores: Stores) -> None:
-        self.stores, self.kept = stores, Kept()
+    def __init__(self, stores: Stores, pacer: Pacer) -> None:
+        self.stores, self.pacer, self.kept = stores, pacer, Kept()
 
 
 async def today(request: Request) -> Response:
@@ -92,7 +93,7 @@ async def _progress(request: Request, said: Callable[[ProgressRow], dict[str, An
 
 async def trending(request: Request) -> Response:
     """A trending list: ?region=, ?window=, ?limit=; with ?why=true the parts of each score."""
-    await who(request)
+    await _shared(request).pacer.take(await who(request), "requests")
     query = request.query_params
     wanted = asking.trending(request.path_params["kind"], query)
     why = query.get("why", "false")
@@ -125,8 +126,9 @@ async def trending(request: Request) -> Response:
 
 
 async def _user(request: Request) -> str:
-    """Whose numbers are asked for. Raises Problem 401, 403: the same for a user who exists and one who does not."""
+    """Whose numbers are asked for. Raises Problem 401, 429, or 403: alike whether that user exists or not."""
     sender = await who(request)
+    await _shared(request).pacer.take(sender, "requests")
     user: str = request.path_params["user"]
     if not sender.speaks_for(user):
         raise Problem(403, "the token does not speak for this subject")

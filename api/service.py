@@ -17,6 +17,7 @@ from api import ingest, reading
 from api.config import Config
 from api.door import Door
 from api.openapi import document
+from api.pacer import Pacer
 from api.problems import Problem
 from api.publisher import Publisher
 from api.stores import Stores
@@ -36,6 +37,7 @@ def build(config: Config, meters: Meters, scrape: Scrape) -> ASGIApp:
     async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
         publisher = Publisher(config.kafka, answer_s=config.answer_s)
         stores = Stores(config.redis, config.postgres)
+        pacer = Pacer(stores, config.limits)
         try:
             await stores.open()
             await publisher.asked()
@@ -43,8 +45,8 @@ def build(config: Config, meters: Meters, scrape: Scrape) -> ASGIApp:
                 "config": config,
                 "meters": meters,
                 "scrape": scrape,
-                "ingest": ingest.Ingest(config, publisher, meters),
-                "reading": reading.Reading(stores),
+                "ingest": ingest.Ingest(config, publisher, pacer, meters),
+                "reading": reading.Reading(stores, pacer),
             }
         finally:
             await publisher.close()
@@ -58,7 +60,7 @@ def build(config: Config, meters: Meters, scrape: Scrape) -> ASGIApp:
             allow_origins=config.origins,
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type", "Content-Encoding", "If-None-Match", "X-Request-Id"],
-            expose_headers=["ETag", "Retry-After", "X-Request-Id"],
+            expose_headers=["ETag", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id"],
         )
     return app
 

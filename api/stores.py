@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from redis.asyncio import Redis
+from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 
 from api.breaker import Breaker
@@ -142,6 +143,14 @@ class Stores:
         query = f"{postgres_trending.SELECT} WHERE kind = %s AND region = %s AND time_window = %s"
         found = await self._ask("postgres", lambda: self._select(query, (kind, region, window)))
         return postgres_trending.row(found[0]) if found else None
+
+    def script(self, text: str) -> AsyncScript:
+        """A script for Redis; nobody is asked yet."""
+        return self._redis.register_script(text)
+
+    async def run(self, script: AsyncScript, keys: list[str], arguments: list[Any]) -> Any:
+        """What a script of Redis returns. Raises Away."""
+        return await self._ask("redis", lambda: script(keys, arguments))
 
     async def _hashes(self, keys: Sequence[str]) -> list[dict[str, str]]:
         pipeline = self._redis.pipeline(transaction=False)

@@ -82,7 +82,13 @@ def run(settings: Settings, ready: Callable[[str], None]) -> None:
         origins=tuple(origin for each in settings.api_origins.split(",") if (origin := each.strip())),
         open_health=settings.api_open_health,
         limits=Limits(
-            body_bytes=settings.api_body_bytes, events=settings.api_events, room_bytes=settings.api_room_bytes
+            body_bytes=settings.api_body_bytes,
+            events=settings.api_events,
+            room_bytes=settings.api_room_bytes,
+            user_requests=settings.api_user_requests,
+            user_events=settings.api_user_events,
+            service_requests=settings.api_service_requests,
+            service_events=settings.api_service_events,
         ),
     )
     app = build(config, watched.meters, exporter.scraper(settings, "api", watched))

@@ -103,6 +103,10 @@ class Settings(BaseSettings):
     )
     api_body_bytes: int = Field(4 << 20, ge=1_024, description="Most bytes of one request's body, also unpacked.")
     api_events: int = Field(1_000, ge=1, description="Most events of one request.")
+    api_user_requests: int = Field(600, ge=0, description="Most requests a minute with one user's tokens; 0: any.")
+    api_user_events: int = Field(6_000, ge=0, description="Most events a minute with one user's tokens; 0: any.")
+    api_service_requests: int = Field(0, ge=0, description="The same for one service's tokens.")
+    api_service_events: int = Field(0, ge=0, description="The same for one service's tokens.")
     api_room_bytes: int = Field(256 << 20, ge=1 << 20, description="Most bytes of all bodies under way.")
 
     @field_validator("data")

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -188,3 +189,30 @@ async def test_one_store_is_enough_and_without_both_old_answers_say_that_they_ar
     while (await get(api, "/v1/users/u_b/progress", token("u_b")))[0] != 200:
         assert time.monotonic() < deadline
     assert (await get(api, "/readyz?part=read"))[0] == 200
+
+
+async def test_a_sender_has_one_pace_over_all_processes_and_without_redis_one_in_each(
+    own: Stack, tmp_path: Path
+) -> None:
+    told: dict[str, Any] = {
+        "redis": own.endpoints().redis,
+        "postgres": own.endpoints().postgres,
+        "api_user_requests": 3,
+    }
+    with service(tmp_path / "a", "127.0.0.1:1", **told) as a, service(tmp_path / "b", "127.0.0.1:1", **told) as b:
+        who = token("u_fast")
+        seen = [(await get(each, "/v1/users/u_fast/progress", who))[0] for each in (a, b, a, b, a)]
+        assert seen == [200, 200, 200, 429, 429]
+        status, said, headers = await get(a, "/v1/trending/videos", who)
+        assert (status, said["status"]) == (429, 429)
+        assert 1 <= int(headers["Retry-After"]) <= 120
+        assert headers["RateLimit-Policy"] == '"requests";q=3;w=60'
+        assert (await get(a, "/v1/users/u_slow/progress", token("u_slow")))[0] == 200
+        assert {(await get(a, "/v1/users/u_fast/progress", token("s", "service")))[0] for _ in range(9)} == {200}
+        own.stop("redis")
+        try:
+            who = token("u_later")
+            alone = [(await get(each, "/v1/users/u_later/progress", who))[0] for each in (a, a, a, a, b)]
+            assert alone == [200, 200, 200, 429, 200]
+        finally:
+            own.start("redis")
