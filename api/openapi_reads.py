@@ -75,6 +75,7 @@ def described() -> dict[str, Any]:
         **_user("streaks", "Days in a row", _object({**user, "as_of": {}, "streaks": {"type": "object"}}), []),
         **_user("records", "Personal records", _object({**user, "as_of": {}, "records": {"type": "object"}}), []),
         "/v1/trending/{kind}": _trending(),
+        "/v1/stream": _stream([*zone, fields]),
     }
 
 
@@ -94,6 +95,20 @@ def _trending() -> dict[str, Any]:
         _query("why", {"type": "string", "enum": ["true", "false"]}, "Also the parts of each score"),
     ]
     return _get("trending", "What trends", _object(said), asked)
+
+
+def _stream(asked: list[dict[str, Any]]) -> dict[str, Any]:
+    user = {"name": "user", "in": "query", "required": True, "schema": {"type": "string"}, "example": "u_1001"}
+    found = _get(
+        "stream",
+        "today as it changes, as server-sent events: event today, id date/version",
+        _object({}),
+        [user, *asked],
+    )
+    events = {"text/event-stream": {"schema": {"type": "string"}}}
+    found["get"]["responses"]["200"] = {"description": "Ends after ten minutes: come back", "content": events}
+    del found["get"]["responses"]["304"]
+    return found
 
 
 def _user(name: str, summary: str, schema: dict[str, Any], asked: list[dict[str, Any]]) -> dict[str, Any]:

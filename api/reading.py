@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Hashable
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -45,8 +46,7 @@ async def today(request: Request) -> Response:
 
     async def read() -> dict[str, Any]:
         found = await _shared(request).stores.days(user, [at])
-        row = found.rows.get(str(at))
-        return {"user_id": user, "date": str(at), "metrics": {} if row is None else _metrics(row, wanted)}
+        return day_said(user, at, found.rows.get(str(at)), wanted)
 
     return await _answer(request, ("today", user, at, wanted), read, PRIVATE)
 
@@ -125,11 +125,12 @@ async def trending(request: Request) -> Response:
     return await _answer(request, ("trending", wanted, why), read, SHARED)
 
 
-async def _user(request: Request) -> str:
+async def may_read(request: Request, user: str | None) -> str:
     """Whose numbers are asked for. Raises Problem 401, 429, or 403: alike whether that user exists or not."""
     sender = await who(request)
     await _shared(request).pacer.take(sender, "requests")
-    user: str = request.path_params["user"]
+    if user is None:
+        raise Problem(400, "user must be given")
     if not sender.speaks_for(user):
         raise Problem(403, "the token does not speak for this subject")
     if "\0" in user or len(user) > 1_000:
@@ -159,6 +160,15 @@ async def _answer(
     if asking.has(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type="application/json", headers=headers)
+
+
+async def _user(request: Request) -> str:
+    return await may_read(request, request.path_params["user"])
+
+
+def day_said(user: str, at: date, row: DailyRow | None, wanted: frozenset[str] | None) -> dict[str, Any]:
+    """What is answered of one day."""
+    return {"user_id": user, "date": str(at), "metrics": {} if row is None else _metrics(row, wanted)}
 
 
 def _metrics(row: DailyRow, wanted: frozenset[str] | None) -> dict[str, Any]:

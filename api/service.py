@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,9 +14,10 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
-from api import ingest, reading
+from api import ingest, live, reading
 from api.config import Config
 from api.door import Door
+from api.live import Live
 from api.openapi import document
 from api.pacer import Pacer
 from api.problems import Problem
@@ -30,8 +32,8 @@ Scrape = Callable[[], bytes]
 """All metrics of the process, in Prometheus' text format."""
 
 
-def build(config: Config, meters: Meters, scrape: Scrape) -> ASGIApp:
-    """The ASGI app. It asks no server before it runs, and starts while they are down."""
+def build(config: Config, meters: Meters, scrape: Scrape, leaving: asyncio.Event) -> ASGIApp:
+    """The ASGI app. It asks no server before it runs, and starts while they are down. `leaving`: see `live.Live`."""
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
@@ -41,12 +43,14 @@ def build(config: Config, meters: Meters, scrape: Scrape) -> ASGIApp:
         try:
             await stores.open()
             await publisher.asked()
+            shared = reading.Reading(stores, pacer)
             yield {
                 "config": config,
                 "meters": meters,
                 "scrape": scrape,
                 "ingest": ingest.Ingest(config, publisher, pacer, meters),
-                "reading": reading.Reading(stores, pacer),
+                "reading": shared,
+                "live": Live(shared, leaving),
             }
         finally:
             await publisher.close()
@@ -107,6 +111,7 @@ ROUTES = [
     Route("/v1/users/{user:path}/streaks", reading.streaks),
     Route("/v1/users/{user:path}/records", reading.records),
     Route("/v1/trending/{kind}", reading.trending),
+    Route("/v1/stream", live.stream),
     Route("/healthz", healthz),
     Route("/readyz", readyz),
     Route("/metrics", metrics),

@@ -113,6 +113,11 @@ class Stores:
             return Days(rows, left)
         return Days(rows | {row.date: row for row in map(postgres_read.row, found)}, [])
 
+    async def version(self, user: str, day: date) -> str | None:
+        """The version of a day's row as Redis has it; None where it has none. Raises Away."""
+        found: str | None = await self._ask("redis", lambda: self._version(key(user, str(day))))
+        return found
+
     async def progress(self, user: str) -> ProgressRow | None:
         """A user's progress; None where there is none. Raises Away."""
         try:
@@ -151,6 +156,11 @@ class Stores:
     async def run(self, script: AsyncScript, keys: list[str], arguments: list[Any]) -> Any:
         """What a script of Redis returns. Raises Away."""
         return await self._ask("redis", lambda: script(keys, arguments))
+
+    async def _version(self, name: str) -> Any:
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.hget(name, "version")
+        return (await pipeline.execute())[0]
 
     async def _hashes(self, keys: Sequence[str]) -> list[dict[str, str]]:
         pipeline = self._redis.pipeline(transaction=False)

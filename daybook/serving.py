@@ -91,7 +91,8 @@ def run(settings: Settings, ready: Callable[[str], None]) -> None:
             service_events=settings.api_service_events,
         ),
     )
-    app = build(config, watched.meters, exporter.scraper(settings, "api", watched))
+    leaving = asyncio.Event()
+    app = build(config, watched.meters, exporter.scraper(settings, "api", watched), leaving)
     listener = _listen(settings)
     host = settings.api_address if ":" not in settings.api_address else f"[{settings.api_address}]"
     where = f"http://{host}:{listener.getsockname()[1]}"
@@ -126,6 +127,7 @@ def run(settings: Settings, ready: Callable[[str], None]) -> None:
         heart = asyncio.create_task(Heartbeat("api", settings.stuck_after_s, lambda: 0.0).beat())
 
         def stop() -> None:
+            leaving.set()
             server.should_exit = True
 
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -161,6 +162,37 @@ async def test_trending_tells_the_list_and_when_asked_why(api: Service) -> None:
     assert (said["items"][0]["observed"], said["items"][0]["creator"]) == (3.0, "c1")
     assert (await get(api, "/v1/trending/sounds?window=7d"))[1]["items"] == []
     assert (await get(api, "/v1/trending/cats"))[0] == 404
+
+
+async def test_a_stream_tells_today_at_once_and_each_time_it_changes(own: Stack, api: Service) -> None:
+    headers = {"Authorization": f"Bearer {token('u_live')}"}
+    path = "/v1/stream?user=u_live&timezone=UTC&fields=steps"
+    sink = make("redis", own.endpoints()).sink
+    await sink.open()
+    async with api.session() as session, session.get(path, headers=headers) as answer:
+        assert (answer.status, answer.content_type) == (200, "text/event-stream")
+
+        async def told() -> tuple[str, dict[str, Any]]:
+            found: dict[str, str] = {}
+            async for line in answer.content:
+                name, _, value = line.decode().rstrip("\n").partition(": ")
+                if not name and "data" in found:
+                    return found["id"], json.loads(found["data"])
+                found[name] = value
+            raise AssertionError("the stream ended")
+
+        today = str(datetime.now(UTC).date())
+        assert await told() == (f"{today}/0", {"user_id": "u_live", "date": today, "metrics": {}})
+        for version in (3, 8):
+            await sink.write(Batch(daily=[row("u_live", version, today)]))
+            async with asyncio.timeout(10):
+                assert await told() == (
+                    f"{today}/{version}",
+                    {"user_id": "u_live", "date": today, "metrics": {"steps": version}},
+                )
+    await sink.close()
+    assert (await get(api, path))[0] == 403
+    assert (await get(api, "/v1/stream"))[0] == 400
 
 
 async def test_one_store_is_enough_and_without_both_old_answers_say_that_they_are_old(own: Stack, api: Service) -> None:
