@@ -37,5 +37,5 @@ class Breaker:
     def failed(self, now: float) -> None:
         """It did not."""
         self.failures += 1
-        if self.failures == self.after:
+        if self.is_open:
             self.next_try = now + self.again_s

@@ -93,20 +93,24 @@ def test_a_tag_is_had_exactly_when_the_body_is_the_same(a: bytes, b: bytes) -> N
     assert asking.has(f'"x", W/{asking.etag(a)}', asking.etag(b)) == (a == b)
 
 
-@given(st.lists(st.tuples(st.floats(0, 5), st.booleans()), max_size=60))
-def test_an_open_breaker_lets_one_call_through_a_second(steps: list[tuple[float, bool]]) -> None:
-    breaker, now, tried = Breaker(after=3, again_s=1.0), 0.0, -9.0
-    for wait, works in steps:
+@given(st.lists(st.tuples(st.floats(0, 5), st.floats(0, 3), st.booleans()), max_size=60))
+def test_an_open_breaker_is_quiet_for_a_second_after_each_call_that_failed(
+    steps: list[tuple[float, float, bool]],
+) -> None:
+    breaker, now, failed = Breaker(after=3, again_s=1.0), 0.0, -9.0
+    for wait, takes, works in steps:
         now += wait
         was_open = breaker.is_open
         if breaker.lets(now):
-            assert not was_open or now - tried >= 1.0
-            tried = now
+            assert not was_open or now - failed >= 1.0 - 1e-9
+            assert not was_open or not breaker.lets(now + 0.5), "one at a time"
+            now += takes
             if works:
                 breaker.worked()
                 assert not breaker.is_open
             else:
                 breaker.failed(now)
+                failed = now
         else:
             assert was_open
 
