@@ -18,20 +18,28 @@ class Step(NamedTuple):
     wait_s: float = 0.0
 
 
-def step(status: int | None, headers: Mapping[str, str], *, events: int, failures: int, dice: float) -> Step:
+def step(
+    status: int | None,
+    headers: Mapping[str, str],
+    *,
+    events: int,
+    failures: int,
+    dice: float,
+    longest_s: float = LONGEST_S,
+) -> Step:
     """`status`: None where no answer came. `headers`: names in lower case. `events`: how many were sent. `failures`: in
     a row before this one. `dice`: from 0 to 1, so that many clients do not come back at the same moment."""
     if status == 202:
         return Step("settle")
     if status in (400, 413, 415, 422):
         return Step("halve") if events > 1 else Step("set aside")
-    wait = max(asked_s(headers), back_off_s(failures, dice))
+    wait = max(asked_s(headers), back_off_s(failures, dice, longest_s))
     return Step("new token" if status in (401, 403) else "again", wait)
 
 
-def back_off_s(failures: int, dice: float) -> float:
+def back_off_s(failures: int, dice: float, longest_s: float = LONGEST_S) -> float:
     """Full jitter (Brooker, Exponential Backoff and Jitter, AWS Architecture Blog 2015), never nothing."""
-    return max(0.05, dice * min(LONGEST_S, FIRST_S * (1 << min(failures, 16))))
+    return max(0.05, dice * min(longest_s, FIRST_S * (1 << min(failures, 16))))
 
 
 def asked_s(headers: Mapping[str, str]) -> float:

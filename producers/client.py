@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from producers.answers import step
+from producers.answers import LONGEST_S, step
 from producers.outbox import Outbox, Refusal, Waiting
 
 log = logging.getLogger(__name__)
@@ -36,17 +36,25 @@ class Client:
     """Sends from a thread of its own. Use it as a context manager: leaving it waits up to `exit_s` for what waits."""
 
     def __init__(
-        self, address: str, token: Callable[[], str], file: Path, *, most: int = 100_000, exit_s: float = 5.0
+        self,
+        address: str,
+        token: Callable[[], str],
+        file: Path,
+        *,
+        most: int = 100_000,
+        exit_s: float = 5.0,
+        longest_s: float = LONGEST_S,
     ) -> None:
         """`address`: http(s)://host[:port]. `token` gives a bearer token, and another one when the last was refused.
-        `file`: where events wait; one client at a time uses it. `most`: how many may wait."""
+        `file`: where events wait; one client at a time uses it. `most`: how many may wait. `longest_s`: the longest
+        pause between two tries, unless the service asks for more."""
         parts = urlsplit(address)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"Expected http(s)://host[:port], got {address!r}")
         self._secure, self._host, self._port = parts.scheme == "https", parts.hostname, parts.port
         self._path = parts.path.rstrip("/") + "/v1/events"
         self._token, self._bearer = token, ""
-        self._outbox, self._exit_s = Outbox(file, most), exit_s
+        self._outbox, self._exit_s, self._longest_s = Outbox(file, most), exit_s, longest_s
         self._wake, self._leave = threading.Event(), threading.Event()
         self._idle = threading.Condition()
         self._connection: http.client.HTTPConnection | None = None
@@ -97,9 +105,13 @@ class Client:
                 self._wake.clear()
                 continue
             status, headers, body = self._post(batch)
-            todo = step(status, headers, events=len(batch), failures=failures, dice=random.random())
+            todo = step(
+                status, headers, events=len(batch), failures=failures, dice=random.random(), longest_s=self._longest_s
+            )
             if todo.do == "settle" and not self._settle(batch, body):
-                todo = step(None, {}, events=len(batch), failures=failures, dice=random.random())
+                todo = step(
+                    None, {}, events=len(batch), failures=failures, dice=random.random(), longest_s=self._longest_s
+                )
             failures = failures + 1 if todo.wait_s else 0
             match todo.do:
                 case "settle":

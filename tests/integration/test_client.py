@@ -98,7 +98,7 @@ def test_whatever_the_service_does_every_event_arrives(server: Unkind, tmp_path:
     moods = ["503", "429", "500", "408", "cut before", "cut after", "nonsense"]
     server.moods = random.Random(seed).choices(moods, k=6)
     events = [meal() for _ in range(60)]
-    with Client(server.address, lambda: "t", tmp_path / "outbox", exit_s=1) as client:
+    with Client(server.address, lambda: "t", tmp_path / "outbox", exit_s=1, longest_s=0.3) as client:
         for event in events:
             client.send(event)
         assert client.flush(40), (server.moods, client.waiting())
