@@ -47,6 +47,7 @@ async def test_an_event_sent_with_a_printed_token_is_readable(shared: Path, vari
         assert await redis.hget("daybook:day:u_http:2026-03-01", "energy_kcal") == "310.0"
 
 
+@pytest.mark.slow
 async def test_killed_it_is_started_again_at_the_same_address(shared: Path, variables: dict[str, str]) -> None:
     token = daybook("token", "--subject", "loader", "--role", "service", "--data", shared).stdout.strip()
     pid = workers.process(shared, "api").pid()

@@ -122,6 +122,7 @@ async def test_nobody_passes_without_a_token_and_a_user_writes_only_its_own(api:
     assert token("u_a")[:20] not in api.log.read_text()
 
 
+@pytest.mark.slow
 async def test_limits_are_told_before_anything_is_stored(kafka: str, tmp_path: Path) -> None:
     with service(tmp_path, kafka, api_events=3, api_body_bytes=4_096) as small:
         four = [meal() for _ in range(4)]
@@ -166,6 +167,7 @@ async def test_health_metrics_description_and_headers_are_there(api: Service) ->
             assert "Access-Control-Allow-Origin" not in answer.headers
 
 
+@pytest.mark.slow
 async def test_health_can_be_closed(kafka: str, tmp_path: Path) -> None:
     with service(tmp_path, kafka, api_open_health=0) as closed:
         async with closed.session() as session:
@@ -243,6 +245,7 @@ async def test_without_kafka_it_says_so_at_once_keeps_its_memory_and_takes_event
     assert all(found[json.dumps(event).encode()] >= 1 for event in sent)
 
 
+@pytest.mark.slow
 async def test_it_starts_while_kafka_is_away(tmp_path: Path) -> None:
     with service(tmp_path, "127.0.0.1:1") as alone:
         await ready(alone, 503)

@@ -223,6 +223,7 @@ async def test_one_store_is_enough_and_without_both_old_answers_say_that_they_ar
     assert (await get(api, "/readyz?part=read"))[0] == 200
 
 
+@pytest.mark.slow
 async def test_a_sender_has_one_pace_over_all_processes_and_without_redis_one_in_each(
     own: Stack, tmp_path: Path
 ) -> None:
