@@ -62,6 +62,12 @@ def today(now_ms: int, timezone: str | None, day_start: str | None) -> date:
     return (local - timedelta(hours=hours, minutes=minutes)).date()
 
 
+def chosen(query: Mapping[str, str], now_ms: int) -> date:
+    """The day that a query names, else the one that it is for the user."""
+    now = today(now_ms, query.get("timezone"), query.get("day_start"))
+    return day(query["date"], "date") if "date" in query else now
+
+
 class Page(NamedTuple):
     """The days to read, newest first, and where the next page begins; None after the last."""
 

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from api.keys import Keys
+
+
+class NotToBeHad(Exception):
+    """What is asked for needs a server that does not answer."""
+
+
+Explain = Callable[[str, str, str | None], bytes]
+"""User, day, metric or None → the explanation as JSON; it may block. Raises NotToBeHad."""
+Look = Callable[[], dict[str, Any]]
+"""What operators see; it may block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,5 +65,9 @@ class Config:
     open_health: bool = True
     """Whether /metrics, /readyz and /openapi.json need no token; else an admin's."""
     limits: Limits = Limits()
+    explain: Explain | None = None
+    """Says what a number is made of; None: not here."""
+    look: Look | None = None
+    """Says how all servers and workers are; None: not here."""
     answer_s: float = 5.0
     """How long Kafka may take to acknowledge."""

@@ -1,4 +1,4 @@
-"""GET /v1/stream: a user's today as it changes, as server-sent events (WHATWG HTML §9.2).
+"""GET /v1/stream: a user's today, or another day, as it changes, as server-sent events (WHATWG HTML §9.2).
 
 Each stream looks at the version of one hash in Redis a few times a second, and reads the row when that has changed:
 what it tells is what `today` answers at that moment. It ends after some minutes, so that a token that has expired is
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import date
 
 import msgspec
@@ -40,12 +40,11 @@ class Live:
 
 
 async def stream(request: Request) -> StreamingResponse:
-    """One user's stream: ?user=, ?timezone=, ?day_start=, ?fields=."""
+    """One user's stream: ?user=, ?date=, ?timezone=, ?day_start=, ?fields=."""
     live: Live = request.state.live
     query = request.query_params
     user = await may_read(request, query.get("user"))
-    zone, start = query.get("timezone"), query.get("day_start")
-    asking.today(0, zone, start)  # refused before the stream begins
+    asking.chosen(query, 0)  # refused before the stream begins
     wanted = asking.fields(query.get("fields"), METRICS)
     if live.count >= MOST:
         raise unavailable("too many streams are open", 10)
@@ -54,7 +53,7 @@ async def stream(request: Request) -> StreamingResponse:
     async def told() -> AsyncIterator[bytes]:
         live.count += 1
         try:
-            async for event in _changes(live, user, (zone, start), wanted, seen):
+            async for event in _changes(live, user, query, wanted, seen):
                 yield event
         finally:
             live.count -= 1
@@ -64,12 +63,12 @@ async def stream(request: Request) -> StreamingResponse:
 
 
 async def _changes(
-    live: Live, user: str, where: tuple[str | None, str | None], wanted: frozenset[str] | None, seen: str
+    live: Live, user: str, query: Mapping[str, str], wanted: frozenset[str] | None, seen: str
 ) -> AsyncIterator[bytes]:
     began = spoke = time.monotonic()
     yield b"retry: 2000\n\n"
     while (now := time.monotonic()) - began < LONGEST_S and not live.leaving.is_set():
-        at = asking.today(time.time_ns() // 1_000_000, *where)
+        at = asking.chosen(query, time.time_ns() // 1_000_000)
         try:
             version = await live.reading.stores.version(user, at)
             if (name := event_id(at, version)) != seen:

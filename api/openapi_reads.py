@@ -18,6 +18,14 @@ _REFUSED = {
     429: "Too many requests a minute: ask again after Retry-After seconds",
     503: "No store answers, and nothing is kept: ask again after Retry-After seconds",
 }
+_EXPLAINED: dict[str, Any] = {
+    "exists": {"type": "boolean", "description": "Whether anything is left on the day"},
+    "row": {"type": "object", "description": "What the row must say"},
+    "counted": {"type": "array", "items": {"type": "object"}},
+    "left_out": {"type": "array", "items": {"type": "object"}, "description": "Each with `why`"},
+    "stores": {"type": "object", "description": "Store: what it says"},
+    "agrees": {"type": "object", "description": "Store: whether that is the same"},
+}
 _TYPES: dict[object, dict[str, Any]] = {
     float: {"type": "number"},
     int: {"type": "integer"},
@@ -74,8 +82,18 @@ def described() -> dict[str, Any]:
         **_user("progress", "Rolling windows, strength, load, streaks, records", _object(user | progress), []),
         **_user("streaks", "Days in a row", _object({**user, "as_of": {}, "streaks": {"type": "object"}}), []),
         **_user("records", "Personal records", _object({**user, "as_of": {}, "records": {"type": "object"}}), []),
+        **_user(
+            "explain",
+            "What a day's numbers are made of: what counts, what was left out and why, and what each store says",
+            _object({**user, "date": _DATE, **_EXPLAINED}),
+            [
+                _query("date", _DATE, "The day", "2026-03-01") | {"required": True},
+                _query("metric", {"type": "string"}, "One column; all if left out", "steps"),
+            ],
+        ),
         "/v1/trending/{kind}": _trending(),
-        "/v1/stream": _stream([*zone, fields]),
+        "/v1/stream": _stream([_query("date", _DATE, "Another day than today"), *zone, fields]),
+        "/v1/operator": _operator(),
     }
 
 
@@ -108,6 +126,15 @@ def _stream(asked: list[dict[str, Any]]) -> dict[str, Any]:
     events = {"text/event-stream": {"schema": {"type": "string"}}}
     found["get"]["responses"]["200"] = {"description": "Ends after ten minutes: come back", "content": events}
     del found["get"]["responses"]["304"]
+    return found
+
+
+def _operator() -> dict[str, Any]:
+    lists = {name: {"type": ["array", "null"], "items": {"type": "object"}} for name in ("roles", "refused")}
+    counts = {name: {"type": "object"} for name in ("events", "audit")}
+    found = _get("operator", "How servers and workers are: for admins", _object({**lists, **counts}), [])
+    found["get"]["responses"]["403"] = responses({403: "Not an admin's token"})["403"]
+    del found["get"]["responses"]["304"], found["get"]["responses"]["503"]
     return found
 
 

@@ -14,11 +14,13 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
-from api import ingest, live, reading
+from api import explaining, ingest, live, operating, reading
 from api.config import Config
 from api.door import Door
+from api.explaining import Explaining
 from api.live import Live
 from api.openapi import document
+from api.operating import Operating
 from api.pacer import Pacer
 from api.problems import Problem
 from api.publisher import Publisher
@@ -51,6 +53,8 @@ def build(config: Config, meters: Meters, scrape: Scrape, leaving: asyncio.Event
                 "ingest": ingest.Ingest(config, publisher, pacer, meters),
                 "reading": shared,
                 "live": Live(shared, leaving),
+                "explaining": Explaining(config),
+                "operating": Operating(config),
             }
         finally:
             await publisher.close()
@@ -110,8 +114,10 @@ ROUTES = [
     Route("/v1/users/{user:path}/progress", reading.progress),
     Route("/v1/users/{user:path}/streaks", reading.streaks),
     Route("/v1/users/{user:path}/records", reading.records),
+    Route("/v1/users/{user:path}/explain", explaining.explain),
     Route("/v1/trending/{kind}", reading.trending),
     Route("/v1/stream", live.stream),
+    Route("/v1/operator", operating.operator),
     Route("/healthz", healthz),
     Route("/readyz", readyz),
     Route("/metrics", metrics),

@@ -16,6 +16,7 @@ from daybook.settings import Settings
 from stack.errors import StackError
 
 if TYPE_CHECKING:
+    from api.config import Explain
     from api.keys import Keys
     from api.tokens import Role
 
@@ -64,11 +65,33 @@ def _keys(settings: Settings) -> Keys:
     return Secret(_secret(settings))
 
 
+def _explain(settings: Settings) -> Explain:
+    import clickhouse_connect
+    import msgspec
+    import psycopg
+    import redis
+
+    from api.config import NotToBeHad
+    from daybook.explain import agrees
+    from daybook.explaining import ask
+
+    away = (psycopg.Error, clickhouse_connect.driver.exceptions.Error, redis.RedisError, OSError)
+
+    def explain(user: str, day: str, metric: str | None) -> bytes:
+        try:
+            found = ask(settings, user, day, metric)
+        except away as why:
+            raise NotToBeHad(f"{type(why).__name__}: {why}") from why
+        return msgspec.json.encode({**msgspec.structs.asdict(found), "agrees": agrees(found)})
+
+    return explain
+
+
 def run(settings: Settings, ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM or Ctrl-C; requests under way are answered first. `ready` gets the metrics' address."""
     from api.config import Config, Limits
     from api.service import build
-    from daybook import exporter
+    from daybook import exporter, looking
     from daybook.heartbeat import Heartbeat
 
     watched = exporter.WithoutTopics()
@@ -81,6 +104,8 @@ def run(settings: Settings, ready: Callable[[str], None]) -> None:
         issuer=settings.api_issuer,
         origins=tuple(origin for each in settings.api_origins.split(",") if (origin := each.strip())),
         open_health=settings.api_open_health,
+        explain=_explain(settings),
+        look=lambda: looking.look(settings),
         limits=Limits(
             body_bytes=settings.api_body_bytes,
             events=settings.api_events,

@@ -31,21 +31,12 @@ def explain(
 
     from daybook import settings
     from daybook.explain import agrees
-    from daybook.explain import explain as explained
-    from daybook.stored import Range, Stores
-    from schemas.instants import parse_day
-    from streams.daily.metrics import METRICS
+    from daybook.explaining import ask
 
     try:
-        parse_day(day)
+        found = ask(settings.read(data=data), user, day, metric)
     except ValueError as why:
-        raise Misuse(f"{day}: {why}") from None
-    if metric is not None and metric not in METRICS:
-        raise Misuse(f"{metric} is no daily metric; there are {', '.join(METRICS)}")
-    with Stores(settings.read(data=data)) as stores:
-        only = Range.of(user)
-        found = explained(user, day, metric, stores.entities(only), stores.events(only))
-        _add_stores(found, stores, only)
+        raise Misuse(str(why)) from None
     if as_json:
         out(msgspec.json.encode(found).decode())
     else:
@@ -54,21 +45,6 @@ def explain(
     if wrong := [store for store, same in agrees(found).items() if not same]:
         say(f"{', '.join(wrong)}: not what the events say (daybook verify tells whether that lasts)")
         raise typer.Exit(1)
-
-
-def _add_stores(found: Explanation, stores: Any, only: Any) -> None:
-    from daybook.explain import shown
-
-    at = (found.user_id, found.date)
-    held = {
-        "postgres": stores.postgres(only).get(at),
-        "clickhouse": stores.clickhouse(only).get(at),
-        "redis": stores.redis([at]).get(at),
-    }
-    for store, row in held.items():
-        if row is None and not found.exists:
-            continue  # as it should be
-        found.stores[store] = None if row is None else {"version": row.version, **shown(row, found.metric)}
 
 
 def table(found: Explanation) -> Iterable[str]:

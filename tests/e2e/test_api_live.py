@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -15,7 +16,8 @@ from api_rig import meal
 from command_line import daybook
 from redis.asyncio import Redis
 
-from daybook import workers
+from api.tokens import Role
+from daybook import serving, settings, workers
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +47,38 @@ async def test_an_event_sent_with_a_printed_token_is_readable(shared: Path, vari
     assert done.returncode == 0, done.stderr
     async with Redis.from_url(variables["DAYBOOK_REDIS"], decode_responses=True) as redis:
         assert await redis.hget("daybook:day:u_http:2026-03-01", "energy_kcal") == "310.0"
+
+
+async def get(address: str, token: str, path: str) -> tuple[int, dict[str, Any]]:
+    headers = {"Authorization": f"Bearer {token}"}
+    async with aiohttp.ClientSession() as session, session.get(address + path, headers=headers) as answer:
+        return answer.status, await answer.json(content_type=None)
+
+
+async def test_a_number_is_explained_as_the_command_explains_it(shared: Path, variables: dict[str, str]) -> None:
+    token = serving.token(settings.read(data=shared), "u_http", "user", 600)
+    path = "/v1/users/u_http/explain?date=2026-03-01"
+    status, found = await get(variables["DAYBOOK_API"], token, path)
+    assert status == 200, found
+    assert found["row"]["energy_kcal"] == 310.0
+    assert found.pop("agrees") == {"postgres": True, "clickhouse": True, "redis": True}
+    assert found == json.loads(daybook("explain", "u_http", "2026-03-01", "--json", "--data", shared).stdout)
+    for query, status in (("date=2026-13-01", 400), ("metric=steps", 400), ("date=2026-03-01&metric=joy", 400)):
+        assert (await get(variables["DAYBOOK_API"], token, f"/v1/users/u_http/explain?{query}"))[0] == status
+    assert (await get(variables["DAYBOOK_API"], token, "/v1/users/u_b/explain?date=2026-03-01"))[0] == 403
+
+
+async def test_operators_see_every_worker_and_others_do_not(shared: Path, variables: dict[str, str]) -> None:
+    roles: dict[Role, int] = {"user": 403, "service": 403, "admin": 200}
+    for role, status in roles.items():
+        token = serving.token(settings.read(data=shared), "op", role, 600)
+        got, found = await get(variables["DAYBOOK_API"], token, "/v1/operator")
+        assert got == status
+    states = {row["role"]: row["state"] for row in found["roles"]}
+    assert {"kafka", "postgres", "clickhouse", "redis", "worker-streams", "worker-api"} <= states.keys()
+    assert set(states.values()) == {"running"}
+    assert found["events"]["applied"] >= 1
+    assert isinstance(found["refused"], list)
 
 
 @pytest.mark.slow

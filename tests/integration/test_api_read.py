@@ -193,6 +193,12 @@ async def test_a_stream_tells_today_at_once_and_each_time_it_changes(own: Stack,
     await sink.close()
     assert (await get(api, path))[0] == 403
     assert (await get(api, "/v1/stream"))[0] == 400
+    assert (await get(api, "/v1/stream?user=u_a&date=tomorrow"))[0] == 400
+    async with api.session() as session:
+        headers = {"Authorization": f"Bearer {token('u_a')}"}
+        async with session.get("/v1/stream?user=u_a&date=2026-03-31", headers=headers) as answer:
+            said = [await answer.content.readline() for _ in range(5)][-1]
+    assert json.loads(said.removeprefix(b"data: "))["metrics"]["energy_kcal"] == 0.5
 
 
 async def test_one_store_is_enough_and_without_both_old_answers_say_that_they_are_old(own: Stack, api: Service) -> None:

@@ -122,3 +122,10 @@ def test_kept_answers_are_bounded_and_grow_old() -> None:
     assert kept.get("a", 1.0) is None
     assert kept.get("c", 4.0) == (4.0, "C")
     assert kept.get("c", 10.5) is None
+
+
+def test_a_day_may_be_named_instead_of_today() -> None:
+    assert asking.chosen({"date": "2016-04-12", "timezone": "Asia/Tokyo"}, 0) == date(2016, 4, 12)
+    assert asking.chosen({"timezone": "Pacific/Honolulu"}, 0) == date(1969, 12, 31)
+    with pytest.raises(Problem):
+        asking.chosen({"date": "yesterday"}, 0)
