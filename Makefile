@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test nemesis test-faults test-slow check bench-daily bench bench-quick clean
+.PHONY: help setup demo test nemesis test-faults test-slow check bench-daily bench-recs bench bench-quick clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -52,6 +52,9 @@ check: $(READY)  ## ruff, mypy, import rules
 
 bench-daily: setup  ## one core, 1,000,000 meals: events a second of the daily stream
 	@$(BIN)/python -m bench.daily
+
+bench-recs: setup  ## recommendations on a time split of the generator: hit rate and coverage beside popularity and random
+	@$(BIN)/python -m bench.recs
 
 bench: setup  ## the same job by Daybook and its peers, in turns: a table, bench/results/
 	@$(BIN)/python -m bench.peers

@@ -48,6 +48,21 @@ def trending_generation_of(generation: int) -> int:
     return generation // REBUILDS_APART * REBUILDS_APART + TRENDING_GENERATION
 
 
+AFFINITY_GENERATION = 1
+"""The same for affinity."""
+
+
+def affinity_generation_of(generation: int) -> int:
+    """As `trending_generation_of`.
+
+    >>> affinity_generation_of(2_003)
+    2001
+    """
+    return generation // REBUILDS_APART * REBUILDS_APART + AFFINITY_GENERATION
+
+
+AFFINITY_APP = f"daybook-affinity-g{AFFINITY_GENERATION}"
+"""Faust application id of affinity: both its stages."""
 TRENDING_APP = f"daybook-trending-g{TRENDING_GENERATION}"
 """Faust application id of trending's stage one."""
 TRENDING_LISTS_APP = f"daybook-trending-lists-g{TRENDING_GENERATION}"
@@ -127,6 +142,23 @@ LISTS = Topic(
     f"{TRENDING_LISTS_APP}-lists-changelog", "kind of record, key", "trending's stage two: counts, hours, blocks"
 )
 TRENDING = Topic("trending", "kind|region|window", "one whole list per kind, region and window")
+LIKED_TOGETHER = Topic(
+    "liked-together", "source partition", "affinity's stage one: absolute counts per item", timedelta(days=10)
+)
+TASTES = Topic(
+    f"{AFFINITY_APP}-tastes-changelog",
+    "subject\\0entity; \\1 what is related",
+    "affinity's stage one: winner per view and reaction",
+)
+RELATIONS = Topic(f"{AFFINITY_APP}-relations-changelog", "kind of record, key", "affinity's stage two: counts, lists")
+RELATED = Topic(
+    "related",
+    "partition of stage two",
+    "what is liked together with an item, and what trends, to every partition",
+    timedelta(days=10),
+)
+AFFINITY = Topic("affinity", "subject", "one absolute row of tastes per user (affinity.py)")
+RECOMMENDATIONS = Topic("recommendations", "subject", "one whole list per user, with reasons (affinity.py)")
 
 DAILY_SOURCES = (WORKOUTS, MEALS, BODY, PLANS)
 """The events that the daily stream folds."""
@@ -137,5 +169,6 @@ PROGRESS_INPUTS = (DAILY, PROGRESS_HINTS)
 SOURCES = (*DAILY_SOURCES, VIEWS)
 """Topics of events: conservation counts these."""
 TRENDING_TOPICS = (TRENDING_COUNTS, VIEWINGS, TRENDING_BLOCKS, LISTS, TRENDING)
-_DERIVED = (LEDGER, DAILY, PROGRESS_HINTS, CELLS, PROGRESS, MILESTONES, *TRENDING_TOPICS)
+AFFINITY_TOPICS = (LIKED_TOGETHER, TASTES, RELATIONS, RELATED, AFFINITY, RECOMMENDATIONS)
+_DERIVED = (LEDGER, DAILY, PROGRESS_HINTS, CELLS, PROGRESS, MILESTONES, *TRENDING_TOPICS, *AFFINITY_TOPICS)
 TOPICS = (*SOURCES, HINTS, LOADS, LOADED, *_DERIVED, REJECTED, REPLAYED)
