@@ -13,7 +13,7 @@ import msgspec
 
 from daybook.recompute import EventRow
 from schemas.instants import MS_PER_DAY, day_number, day_text, parse_day
-from schemas.ledger import KIND_AT, RANK_BYTES, Winner, split_key, unpack_winner
+from schemas.ledger import RANK_BYTES, Winner, split_key, unpack_winner
 from schemas.rows import DailyRow, GoalDay, PlannedDay
 from schemas.tables import DAILY_COLUMNS
 from sinks.clickhouse.entities import StoredEntity, packed
@@ -156,13 +156,12 @@ def _members(
         return [], []
     sources = Sources(cell, user.entities, priority)
     instead = {key: group[0] for group in (*sources.workouts, *sources.sleeps) for key, _ in group[1:]}
-    members = [(key, unpack_winner(user.entities[key])) for key in cell.members]
+    members = [(key, unpack_winner(one)) for key, one in user.entities.pick(cell.members)]
     measured = [(w.ms, *w[:3], key) for key, w in members if _value(w, metric) is not None]
     last = {key: (w.ms, *w[:3], key) == max(measured) for key, w in members if _value(w, metric) is not None}
     counted: list[Line] = []
     left_out: list[Line] = []
-    for key in sorted(cell.members, key=lambda key: (unpack_winner(user.entities[key]).ms, key)):
-        winner = unpack_winner(user.entities[key])
+    for key, winner in sorted(members, key=lambda member: (member[1].ms, member[0])):
         line = _line(key, winner)
         line.why = _unasked(winner, metric, sources, last.get(key, False))
         if line.why is not None:
@@ -175,7 +174,7 @@ def _members(
             )
             left_out.append(line)
         elif key in sources.activity:
-            _share(line, sources.activity[key], winner, user, cell.members)
+            _share(line, sources.activity[key], winner, [w for _, w in members])
             (counted if any(line.counts.values()) or not line.why else left_out).append(line)
         else:
             counted.append(line)
@@ -202,12 +201,12 @@ def _unasked(winner: Winner, metric: str | None, sources: Sources, is_last: bool
     return None
 
 
-def _share(line: Line, shares: list[int | None], winner: Winner, user: User, members: Iterable[bytes]) -> None:
+def _share(line: Line, shares: list[int | None], winner: Winner, members: Iterable[Winner]) -> None:
     """Say what counts of an activity interval, where that is not all."""
     counts = {name: share for name, share in zip(_ACTIVITY, shares, strict=True) if share is not None}
     if all(counts[name] == line.says[name] for name in counts):
         return
-    own = [unpack_winner(user.entities[key]) for key in members if user.entities[key][KIND_AT] == winner.kind.code]
+    own = [w for w in members if w.kind.code == winner.kind.code]
     mine = platform_of(winner.source)
     totals = [w for w in own if platform_of(w.source) == mine and (w.values[4] or 0) >= TOTAL_S and w != winner]
     others = sorted({platform_of(w.source) for w in own} - {mine})

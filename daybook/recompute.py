@@ -76,7 +76,7 @@ def recompute(entities: Iterable[StoredEntity], events: Iterable[EventRow]) -> R
         for day, cell in user.warm().items():
             out = row(subject, day, cell, user.entities, 0, user.book)
             rows[subject, out.date] = out
-            if ages := [newest[key] for key in cell.members if key in newest]:
+            if ages := [newest[key] for key, _ in user.entities.pick(cell.members) if key in newest]:
                 received[subject, out.date] = max(ages)
     return Recomputed(rows, received, holes, altered, doubtful)
 

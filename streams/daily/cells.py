@@ -7,13 +7,13 @@ The lanes of a kind (schemas/ledger.py) hold a 64-bit sum per value, a 32-bit co
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from schemas.ledger import KIND_AT, KIND_OF_TYPE, LANES, Winner, lanes_of, unpack_winner
 from streams.compiled import compiled
 from streams.daily.days import Profiles, day_of
+from streams.daily.entities import Entities
 
 MEAL, WATER, WORKOUT, ACTIVITY, SLEEP, MEASURED = COUNTED = tuple(
     KIND_OF_TYPE[name].code
@@ -49,17 +49,23 @@ class PythonCell:
 
     __slots__ = ("first_ms", "last_ms", "members", "platforms", "stale", "total")
 
-    def __init__(self, key: bytes, amount: int, platform: str, ms: int) -> None:
+    def __init__(self, member: bytes, amount: int, platform: str, ms: int) -> None:
         self.total = amount
-        self.members = [key]
+        self.members = [member]
+        """Handles of what lies in it, see `Entities.pick`."""
         self.platforms: tuple[str, ...] = (platform,)
         self.first_ms = self.last_ms = ms
         self.stale = False
 
-    def add(self, key: bytes, amount: int, platform: str, ms: int) -> None:
+    @property
+    def size(self) -> int:
+        """How many entities lie in it."""
+        return len(self.members)
+
+    def add(self, member: bytes, amount: int, platform: str, ms: int) -> None:
         """Take an entity in; `amount` is its lanes, shifted to their place."""
         self.total += amount
-        self.members.append(key)
+        self.members.append(member)
         if platform not in self.platforms:
             self.platforms = (*self.platforms, platform)
         if ms < self.first_ms:
@@ -67,15 +73,15 @@ class PythonCell:
         elif ms > self.last_ms:
             self.last_ms = ms
 
-    def remove(self, key: bytes, amount: int) -> None:
+    def remove(self, member: bytes, amount: int) -> None:
         """The inverse of add, for the sums. Times and platforms have none: `survey` finds them again."""
         self.total -= amount
-        self.members.remove(key)
+        self.members.remove(member)
         self.stale = True
 
-    def survey(self, entities: Mapping[bytes, bytes]) -> None:
+    def survey(self, entities: Entities) -> None:
         """Find platforms, first and last event again after something was removed."""
-        members = [unpack_winner(entities[key]) for key in self.members]
+        members = [unpack_winner(winner) for _, winner in entities.pick(self.members)]
         self.platforms = tuple({platform_of(w.source) for w in members})
         self.first_ms, self.last_ms = min(w.ms for w in members), max(w.ms for w in members)
         self.stale = False
@@ -105,15 +111,15 @@ def winner_day(winner: Winner, profiles: Profiles) -> int:
     return day_of(winner.ms, winner.offset_min, winner.timezone, profiles)
 
 
-def cells_of(entities: Mapping[bytes, bytes], profiles: Profiles) -> dict[int, Cell]:
+def cells_of(entities: Entities, profiles: Profiles) -> dict[int, Cell]:
     """All cells of a user, from nothing but the winners: totals are a pure function of the ledger."""
     cells: dict[int, Cell] = {}
     for key, packed in entities.items():
         if amount := amount_of(packed):
             winner = unpack_winner(packed)
-            day, platform = winner_day(winner, profiles), platform_of(winner.source)
+            day, member = winner_day(winner, profiles), entities.handle(key)
             if day in cells:
-                cells[day].add(key, amount, platform, winner.ms)
+                cells[day].add(member, amount, platform_of(winner.source), winner.ms)
             else:
-                cells[day] = Cell(key, amount, platform, winner.ms)
+                cells[day] = Cell(member, amount, platform_of(winner.source), winner.ms)
     return cells

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from rocksdict import Options, Rdict, WriteBatch, WriteOptions
 
+from streams.daily.entities import Entities
 from streams.daily.users import User, Users
 
 KEPT = 10_000
@@ -52,7 +53,7 @@ class ColdUsers(Users):
 
     def _read(self, subject: str) -> User | None:
         prefix = subject.encode() + b"\0"
-        entities: dict[bytes, bytes] = {}
+        entities = Entities()
         records = self._disk.iter()
         records.seek(prefix)
         while records.valid():

@@ -187,9 +187,9 @@ class Ledger:
                     day = (ms + offset_min * 60_000) // MS_PER_DAY
                 cell = cells.get(day)
                 if cell is None:
-                    cell = cells[day] = Cell(key, amount, platform, ms)
+                    cell = cells[day] = Cell(entities.handle(key), amount, platform, ms)
                 else:
-                    cell.add(key, amount, platform, ms)
+                    cell.add(entities.handle(key), amount, platform, ms)
                 if cell not in touched:
                     touched[cell] = (subject, day)
                 continue
@@ -203,8 +203,8 @@ class Ledger:
         """Remove a replaced winner from its day."""
         if amount := amount_of(old):
             cells, day = user.warm(), winner_day(unpack_winner(old), user.profiles)
-            cells[day].remove(key, amount)
-            if not cells[day].members:
+            cells[day].remove(user.entities.handle(key), amount)
+            if not cells[day].size:
                 del cells[day]
             self._dirty[subject, day] = None
 

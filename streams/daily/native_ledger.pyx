@@ -1,24 +1,26 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """The ledger's inner loop, compiled: winners into cells, and the rows of days on which nothing but meals lies.
 
-The definitions are in Python: `cells.PythonCell`, `core.Ledger._apply`, `rows.row` with `schemas.rows.encode_row`.
-tests/unit/test_native_ledger.py holds both to the same state and the same bytes; what is not plainly the common case
-goes to the definitions.
+The definitions are in Python: `entities.PythonEntities`, `cells.PythonCell`, `core.Ledger._apply`, `rows.row` with
+`schemas.rows.encode_row`. tests/unit/test_native_ledger.py holds both to the same state and the same bytes; what is not
+plainly the common case goes to the definitions.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_Contains, PyDict_GetItemWithError, PyDict_SetItem
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp, memcpy, memmove
 
 include "../print.pxi"
+include "entities.pxi"
 
 from schemas.instants import MS_PER_DAY
 from schemas.ledger import KIND_AT, RANK_BYTES, unpack_winner
 from streams.daily.days import day_of
 
 cdef extern from "Python.h":
+    Py_hash_t PyObject_Hash(object what) except -1
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
 
 cdef int64_t DAY_MS = MS_PER_DAY
@@ -30,27 +32,52 @@ cdef uint64_t TOO_MUCH = 10 ** 15  # base units of more than 15 digits have no s
 _MEALS_ONLY = int.from_bytes(b"\1" + bytes(LANES_SIZE), "big")  # in Python: C would cut it off
 
 
+@cython.final
+@cython.no_gc
 cdef class Cell:
-    """`streams.daily.cells.PythonCell`, which see."""
+    """`streams.daily.cells.PythonCell`, which see. A member is the number that the user's `Entities` know it by."""
 
     cdef public object total
-    cdef public list members
     cdef public tuple platforms
     cdef public int64_t first_ms, last_ms
     cdef public bint stale
+    cdef uint32_t *numbers
+    cdef readonly uint32_t size
+    cdef uint32_t room
 
-    def __init__(self, bytes key, amount, str platform, int64_t ms):
-        self.total = amount
-        self.members = [key]
-        self.platforms = (platform,)
+    def __init__(self, uint32_t member, amount, str platform, int64_t ms):
+        self.begin(member, amount, platform, ms)
+
+    def __dealloc__(self):
+        free(self.numbers)
+
+    cdef int begin(self, uint32_t member, amount, str platform, int64_t ms) except -1:
+        self.total, self.platforms = amount, (platform,)
         self.first_ms = self.last_ms = ms
-        self.stale = False
+        self.size = 0
+        return self.remember(member)
 
-    cpdef add(self, bytes key, amount, str platform, int64_t ms):
+    cdef int remember(self, uint32_t member) except -1:
+        cdef uint32_t *more
+        if self.size == self.room:
+            more = <uint32_t *>realloc(self.numbers, (self.room + self.room // 2 + 4) * sizeof(uint32_t))
+            if more == NULL:
+                raise MemoryError("the members of a cell")
+            self.numbers, self.room = more, self.room + self.room // 2 + 4
+        self.numbers[self.size] = member
+        self.size += 1
+        return 0
+
+    @property
+    def members(self):
+        """Handles of what lies in it, see `Entities.pick`."""
+        return [self.numbers[i] for i in range(self.size)]
+
+    cpdef add(self, uint32_t member, amount, str platform, int64_t ms):
         """Take an entity in."""
         cdef tuple platforms = self.platforms
         self.total += amount
-        self.members.append(key)
+        self.remember(member)
         if <PyObject *>platforms[0] != <PyObject *>platform and platform not in platforms:
             self.platforms = (*platforms, platform)
         if ms < self.first_ms:
@@ -58,15 +85,21 @@ cdef class Cell:
         elif ms > self.last_ms:
             self.last_ms = ms
 
-    def remove(self, bytes key, amount):
+    def remove(self, uint32_t member, amount):
         """The inverse of add, for the sums."""
+        cdef uint32_t i = 0
+        while i < self.size and self.numbers[i] != member:
+            i += 1
+        if i == self.size:
+            raise ValueError(f"entity {member} is none of the cell's {self.size} members")
         self.total -= amount
-        self.members.remove(key)
+        self.size -= 1
+        memmove(self.numbers + i, self.numbers + i + 1, (self.size - i) * sizeof(uint32_t))
         self.stale = True
 
-    def survey(self, entities):
+    def survey(self, Entities entities not None):
         """Find platforms, first and last event again after something was removed."""
-        members = [unpack_winner(entities[key]) for key in self.members]
+        members = [unpack_winner(winner) for _, winner in entities.pick(self.members)]
         self.platforms = tuple({w.source.partition("/")[0] for w in members})
         self.first_ms, self.last_ms = min([w.ms for w in members]), max([w.ms for w in members])
         self.stale = False
@@ -76,12 +109,14 @@ def apply(decided, users, dict touched, dict dirty, dict state, dict rowless, ta
     """`Ledger._apply`: (applied, duplicate, superseded). `plain`: users is a dict that nothing overrides."""
     cdef Py_ssize_t applied = 0, duplicate = 0, superseded = 0
     cdef tuple one
-    cdef bytes key, winner, old
-    cdef dict entities, cells
+    cdef bytes key, winner
+    cdef dict cells
+    cdef Entities entities
     cdef PyObject *found
-    cdef int64_t ms, at
-    cdef int order
+    cdef int64_t ms, at, member
+    cdef int order, was
     cdef Cell cell
+    cdef Record held
     for one in decided:
         subject, key, winner, amount, platform = one[0], <bytes>one[1], <bytes>one[2], one[3], one[4]
         if plain:
@@ -95,20 +130,23 @@ def apply(decided, users, dict touched, dict dirty, dict state, dict rowless, ta
         if cells is None:
             cells = user.warm()
         entities = user.entities
-        found = PyDict_GetItemWithError(entities, key)
-        old = None
-        if found != NULL:
-            old = <bytes>found
-            order = memcmp(PyBytes_AS_STRING(winner), PyBytes_AS_STRING(old), RANK)
+        member = entities.find(key)
+        was = -1
+        if member >= 0:
+            entities.read(member, &held)
+            order = memcmp(PyBytes_AS_STRING(winner), held.packed, RANK)
             if order <= 0:
                 if order == 0:
                     duplicate += 1
                 else:
                     superseded += 1
                 continue
-            take_out(subject, user, key, old)
+            was = held.packed[KIND]
+            take_out(subject, user, key, entities.winner(member))
+            entities.replace(member, winner)
+        else:
+            member = entities.insert(key, winner)
         applied += 1
-        PyDict_SetItem(entities, key, winner)
         PyDict_SetItem(state, key, winner)
         if amount:
             profiles = user.profiles
@@ -122,17 +160,16 @@ def apply(decided, users, dict touched, dict dirty, dict state, dict rowless, ta
             found = PyDict_GetItemWithError(cells, day)
             if found == NULL:
                 cell = Cell.__new__(Cell)
-                cell.total, cell.members, cell.platforms = amount, [key], (platform,)
-                cell.first_ms = cell.last_ms = ms
+                cell.begin(member, amount, platform, ms)
                 PyDict_SetItem(cells, day, cell)
             else:
                 cell = <Cell>found
-                cell.add(key, amount, platform, ms)
+                cell.add(member, amount, platform, ms)
             if not PyDict_Contains(touched, cell):
                 PyDict_SetItem(touched, cell, (subject, day))
             continue
         rowless[subject] = None
-        if winner[KIND] in registers or (old is not None and old[KIND] in registers):
+        if winner[KIND] in registers or was in registers:
             for day in user.judge_again():
                 dirty[subject, day] = None
     return applied, duplicate, superseded
@@ -185,7 +222,7 @@ def meal_row(str subject, int64_t day, Cell cell not None, int64_t version):
     if there[4]:
         q = thousandth_parts(put(q, b',"fibre_g":'), sums[4])
     q = whole(put(q, b',"meals_logged":'), meals)
-    q = whole(put(q, b',"entities":'), len(cell.members))
+    q = whole(put(q, b',"entities":'), cell.size)
     q = put(q, b',"sources":["')
     name = PyUnicode_AsUTF8AndSize(<str>platforms[0], &i)
     if i > SUBJECT_MAX or not plain_text(<const uint8_t *>name, i):

@@ -4,13 +4,14 @@ what several sources saw, and what plans and goals say of the day, from its memb
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from schemas.instants import day_text
 from schemas.ledger import KIND_AT, LANES, Winner, fulfilled, lifted, meal_said, split_key, unpack_winner
 from schemas.rows import Best, DailyRow, PlannedDay
 from streams.daily.adherence import FULL, Done, of_meals, of_workouts
 from streams.daily.cells import COUNTED, MEAL, MEASURED, SHIFTS, SIZES, WORKOUT, Cell
+from streams.daily.entities import Entities
 from streams.daily.goals import judged
 from streams.daily.sources import Group, Sources, may_hold_totals
 from streams.daily.valid import EMPTY, NOTHING, Book, Valid
@@ -90,9 +91,7 @@ _WORKOUT = 1 << SHIFTS[WORKOUT]
 """A total from here on holds more than meals and water."""
 
 
-def row(
-    user_id: str, day: int, cell: Cell | None, entities: Mapping[bytes, bytes], version: int, book: Book = EMPTY
-) -> DailyRow:
+def row(user_id: str, day: int, cell: Cell | None, entities: Entities, version: int, book: Book = EMPTY) -> DailyRow:
     """The row of a cell; without a cell, a row of nulls. `entities`: the user's winners, `book`: what judges them."""
     out = DailyRow(user_id, day_text(day), version)
     if cell is None:
@@ -118,7 +117,7 @@ def row(
         _bests(out, groups)
     if cell.total >= _MEASURED:
         _last_measured(out, winners_of(cell, entities, MEASURED))
-    out.entities = len(cell.members)
+    out.entities = cell.size
     out.sources = list(cell.platforms) if len(cell.platforms) == 1 else sorted(cell.platforms)
     out.first_event_ms, out.last_event_ms = cell.first_ms, cell.last_ms
     if sources is not None:
@@ -141,12 +140,12 @@ def _cover(out: DailyRow) -> None:
     out.coverage = COMPLETE if complete else PARTIAL
 
 
-def winners_of(cell: Cell, entities: Mapping[bytes, bytes], code: int) -> list[tuple[bytes, Winner]]:
+def winners_of(cell: Cell, entities: Entities, code: int) -> list[tuple[bytes, Winner]]:
     """The cell's members of one kind."""
-    return [(key, unpack_winner(entities[key])) for key in cell.members if entities[key][KIND_AT] == code]
+    return [(key, unpack_winner(one)) for key, one in entities.pick(cell.members) if one[KIND_AT] == code]
 
 
-def _workout_groups(cell: Cell, entities: Mapping[bytes, bytes], sources: Sources | None) -> list[Group]:
+def _workout_groups(cell: Cell, entities: Entities, sources: Sources | None) -> list[Group]:
     if sources is not None:
         return sources.workouts
     return [[each] for each in winners_of(cell, entities, WORKOUT)]
@@ -198,7 +197,7 @@ def _bests(out: DailyRow, groups: Iterable[Group]) -> None:
     } or None
 
 
-def _judge(out: DailyRow, valid: Valid, cell: Cell, entities: Mapping[bytes, bytes], groups: Sequence[Group]) -> None:
+def _judge(out: DailyRow, valid: Valid, cell: Cell, entities: Entities, groups: Sequence[Group]) -> None:
     """What plans and goals say of the day."""
     out.rest_day = valid.rest
     out.rest_days = list(valid.rest_days) or None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from schemas.ledger import KIND_AT, Winner, split_key, unpack_winner
 from streams.daily.cells import ACTIVITY, SHIFTS, SIZES, SLEEP, WORKOUT, Cell, platform_of
+from streams.daily.entities import Entities
 from streams.daily.overlap import TOTAL_S, Counted, Span, counted, same, strength
 
 Group = list[tuple[bytes, Winner]]
@@ -25,13 +26,13 @@ def may_hold_totals(total: int) -> bool:
 class Sources:
     """What counts of the members of one cell."""
 
-    def __init__(self, cell: Cell, entities: Mapping[bytes, bytes], priority: tuple[str, ...] | None) -> None:
+    def __init__(self, cell: Cell, entities: Entities, priority: tuple[str, ...] | None) -> None:
         """`priority`: platforms, weakest first; None: the default order."""
         self._strong = partial(strength, priority=priority)
         found: dict[int, Group] = {WORKOUT: [], ACTIVITY: [], SLEEP: []}
-        for key in cell.members:
-            if (code := entities[key][KIND_AT]) in found:
-                found[code].append((key, unpack_winner(entities[key])))
+        for key, winner in entities.pick(cell.members):
+            if (code := winner[KIND_AT]) in found:
+                found[code].append((key, unpack_winner(winner)))
         self.lanes: dict[int, tuple[int, ...]] = {}
         """Kind → lanes as its cell would have them if each thing were one entity."""
         self.workouts = self._groups(found[WORKOUT])

@@ -7,6 +7,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from schemas.ledger import unpack_winner
 from streams.daily.cells import SHIFTS, Cell, cells_of, winner_day
 from streams.daily.days import Profiles
+from streams.daily.entities import Entities
 from streams.daily.valid import EMPTY, Book, book_of
 
 
@@ -16,7 +17,7 @@ class User:
     __slots__ = ("book", "cells", "entities", "profiles")
 
     def __init__(self) -> None:
-        self.entities: dict[bytes, bytes] = {}
+        self.entities = Entities()
         self.cells: dict[int, Cell] | None = {}
         self.book: Book = EMPTY
         self.profiles: Profiles = ()

@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from schemas.families import FAMILY_OF
 from schemas.ledger import LANES
 from schemas.rows import daily_key, encode_row
-from streams.daily import cells, core
+from streams.daily import cells, core, users
 from streams.daily.cells import MEAL, SHIFTS, SIZES, WATER, PythonCell
 from streams.daily.core import Ledger
+from streams.daily.entities import PythonEntities
 from streams.daily.rows import row
 
 native = pytest.importorskip("streams.daily.native_ledger", reason="the extension was not built", exc_type=ImportError)
-SAID = ("total", "members", "first_ms", "last_ms", "stale")
+SAID = ("total", "size", "first_ms", "last_ms", "stale")
 
 
 @contextmanager
@@ -30,6 +31,7 @@ def python_alone() -> Iterator[None]:
         patch.object(core, "_compiled", None),
         patch.object(core, "Cell", PythonCell),
         patch.object(cells, "Cell", PythonCell),
+        patch.object(users, "Entities", PythonEntities),
     ):
         yield
 
@@ -45,7 +47,8 @@ def told(history: list[dict[str, Any]], drains: list[int]) -> list[Any]:
     for subject, user in ledger.users.items():
         for day, cell in user.warm().items():
             said.append((subject, day, sorted(cell.platforms), *(getattr(cell, name) for name in SAID)))
-        said.append((user.entities, user.book))
+            said.append(user.entities.pick(cell.members))
+        said.append((dict(user.entities.items()), user.book))
     return said
 
 
@@ -87,26 +90,26 @@ def test_the_row_of_meals_is_the_definitions_row_to_the_byte(
     packed = LANES[SIZES[MEAL]].pack(*values, *there, meals)
     total = int.from_bytes(packed, "little") << SHIFTS[MEAL]
     key = subject.encode() + b"\0m\0e"
-    both = [make(key, total, platform, span[0]) for make in (native.Cell, PythonCell)]
-    for cell in both:
-        cell.add(key, 0, platform, span[0] + span[1])
+    both = [native.Cell(0, total, platform, span[0]), PythonCell(key, total, platform, span[0])]
+    both[0].add(1, 0, platform, span[0] + span[1])
+    both[1].add(key, 0, platform, span[0] + span[1])
     made = native.meal_row(subject, day, both[0], version)
     plain = all(32 <= ord(sign) < 127 and sign not in '"\\' for sign in subject + platform)
     assert (made is not None) == (plain and max(values) < 10**15)
     if made is not None and day < 2_900_000:
-        out = row(subject, day, both[1], {}, version)
+        out = row(subject, day, both[1], PythonEntities(), version)
         assert made == (daily_key(out), encode_row(out))
 
 
 def test_days_with_more_than_meals_are_left_to_the_definition() -> None:
     meal = int.from_bytes(LANES[SIZES[MEAL]].pack(*[1] * 11), "little") << SHIFTS[MEAL]
     water = int.from_bytes(LANES[SIZES[WATER]].pack(250, 1, 1), "little") << SHIFTS[WATER]
-    cell = native.Cell(b"u\0m\0a", meal, "ios", 0)
+    cell = native.Cell(0, meal, "ios", 0)
     assert native.meal_row("u", 1, cell, 1) is not None
-    cell.add(b"u\0m\0b", water, "ios", 0)
+    cell.add(1, water, "ios", 0)
     assert native.meal_row("u", 1, cell, 1) is None
-    cell.remove(b"u\0m\0b", water)
+    cell.remove(1, water)
     assert native.meal_row("u", 1, cell, 1) is None, "its times must be found again first"
-    two = native.Cell(b"u\0m\0a", meal, "ios", 0)
-    two.add(b"u\0m\0b", meal, "web", 0)
+    two = native.Cell(0, meal, "ios", 0)
+    two.add(1, meal, "web", 0)
     assert native.meal_row("u", 1, two, 1) is None
