@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test nemesis test-faults test-slow check bench-daily bench-recs bench bench-quick clean
+.PHONY: help setup demo test nemesis test-faults test-slow check pictures bench-daily bench-recs bench bench-quick clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -25,8 +25,8 @@ $(READY): pyproject.toml constraints.txt $(wildcard streams/*.pxi streams/*/*.py
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -c constraints.txt
 	@touch $@
 
-demo: setup  ## a month of real Fitbit data into verified daily totals, and a trending list that moves
-	@$(BIN)/daybook demo
+demo: setup  ## a month of real Fitbit data into verified daily totals, and a trending list that moves; KEEP=1: and the page
+	@$(BIN)/daybook demo $(if $(KEEP),--keep)
 
 test: setup check  ## all tests, on real servers in temporary folders
 	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder
@@ -49,6 +49,9 @@ check: $(READY)  ## ruff, mypy, import rules
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@told=$$($(BIN)/lint-imports --no-cache 2>&1) || { echo "$$told"; exit 1; }
+
+pictures: setup  ## docs/pictures: the page as its test sees it, in a headless Chromium
+	@DAYBOOK_PICTURES=docs/pictures $(BIN)/python -m pytest -q -m slow -k all_views_can_be_read tests/e2e/test_page.py
 
 bench-daily: setup  ## one core, 1,000,000 meals: events a second of the daily stream
 	@$(BIN)/python -m bench.daily

@@ -77,6 +77,8 @@ def document(limits: Limits) -> dict[str, Any]:
             "/readyz": _plain("Whether events can be taken", {"503": {"description": "Not now"}}),
             "/metrics": _plain("Metrics for Prometheus", {}, "text/plain"),
             "/openapi.json": _plain("This document", {}),
+            "/": _plain("The page", {}, "text/html"),
+            "/page/{name}": _file(),
         },
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
@@ -99,7 +101,14 @@ _PROBLEM = {
 }
 
 
+def _file() -> dict[str, Any]:
+    found = _plain("A file of the page", {**responses({404: "There is no such file"})}, "text/plain")
+    name = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}, "example": "main.js"}
+    found["get"]["parameters"] = [name]
+    return found
+
+
 def _plain(what: str, more: dict[str, Any], kind: str = "application/json") -> dict[str, Any]:
-    done = {"description": what, "content": {kind: {"schema": {} if kind != "text/plain" else {"type": "string"}}}}
+    done = {"description": what, "content": {kind: {"schema": {"type": "string"} if kind.startswith("text/") else {}}}}
     refused = responses({401: "Closed by a setting, and no token", 403: "Closed by a setting, and not an admin's"})
     return {"get": {"summary": what, "responses": {"200": done, **refused, **more}}}

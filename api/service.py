@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
-from api import explaining, ingest, live, operating, reading
+from api import explaining, ingest, live, operating, pages, reading
 from api.config import Config
 from api.door import Door
 from api.explaining import Explaining
@@ -118,6 +118,8 @@ ROUTES = [
     Route("/v1/trending/{kind}", reading.trending),
     Route("/v1/stream", live.stream),
     Route("/v1/operator", operating.operator),
+    Route("/", pages.page),
+    Route("/page/{name:path}", pages.page),
     Route("/healthz", healthz),
     Route("/readyz", readyz),
     Route("/metrics", metrics),

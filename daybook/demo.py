@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from daybook import demo_trending, running, sinking, waiting
+from daybook import demo_trending, running, serving, sinking, waiting
 from daybook.board import Board
 from daybook.chart import Day
 from daybook.demo_trending import Moved
@@ -87,11 +87,13 @@ class Outcome:
         }
 
 
-def run(folder: Path, outcome: Outcome) -> None:
-    """Start all in ``folder``, move the month through, and fill in the outcome as it goes."""
+def run(folder: Path, outcome: Outcome, *, page: bool = False) -> None:
+    """Start all in ``folder``, move the month through, and fill in the outcome as it goes. ``page``: HTTP too."""
     from daybook.verify import verify
 
-    settings = running.up(folder, None, say)
+    settings = running.up(folder, None, say, extra=["api"] if page else [])
+    if page:
+        say_the_page(settings)
     with Figures(settings) as figures:
         demo_trending.an_hour(settings)  # folded beside the month
         _move(settings, figures, outcome)
@@ -103,6 +105,18 @@ def run(folder: Path, outcome: Outcome) -> None:
     outcome.mismatches, outcome.cells, outcome.lists = len(report.mismatches), report.cells, report.lists
     for mismatch in report.mismatches[:10]:
         say(f"differs: {mismatch}")
+
+
+PERSON = fitbit.subject_of("1503960366")
+"""Who is shown first: the first of the study."""
+TOKEN_HOURS = 12
+
+
+def say_the_page(settings: Settings) -> None:
+    """The page's address, with a token in its fragment: browsers send that part to nobody."""
+    token = serving.token(settings, "operator", "admin", TOKEN_HOURS * 3600)
+    say(f"the page: {serving.address(settings)}/#user={PERSON}&token={token}")
+    say(f"  (an admin's token, good for {TOKEN_HOURS} hours; for one user: daybook token --subject {PERSON})")
 
 
 def _move(settings: Settings, figures: Figures, outcome: Outcome) -> None:

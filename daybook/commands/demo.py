@@ -21,7 +21,7 @@ def demo(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the figures as one JSON object, the last line of stdout.")
     ] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave all running, to look around.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave all running, with the page, to look around.")] = False,
 ) -> None:
     """The first run: real data into verified daily totals.
 
@@ -35,7 +35,7 @@ def demo(
     outcome = demo.Outcome()
     try:
         with demo.stopped_after(folder, keep=keep) as home:
-            demo.run(home, outcome)
+            demo.run(home, outcome, page=keep)
             _show(outcome)
             if keep:
                 _say_how_to_go_on(home)
@@ -97,5 +97,8 @@ def _show(outcome: Outcome) -> None:
 
 
 def _say_how_to_go_on(folder: Path) -> None:
+    from daybook import demo, running
+
+    demo.say_the_page(running.of_folder(folder))
     say(f"it goes on running in {folder}. Where the servers are: daybook env --data {folder}")
     say(f"to stop it: daybook down --data {folder}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from command_line import daybook
 
-SHARERS = ("test_cli_import", "test_cli_rejected", "test_api_live", "test_verify_names")
+SHARERS = ("test_cli_import", "test_cli_rejected", "test_api_live", "test_page", "test_verify_names")
 """Modules, in the order in which they run; the last may spoil what is stored."""
 RUN = 20
 """Refusals in a row that stop its streams."""
