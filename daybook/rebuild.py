@@ -54,6 +54,7 @@ def rebuild(settings: Settings, partitions: int | None, say: Say) -> int:
         waiting.LOADER,
         waiting.TRENDING_STREAM,
         waiting.LISTS_STREAM,
+        waiting.AFFINITY_STREAM,
         *sinking.groups().values(),
     ]
     for group in groups:

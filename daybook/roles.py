@@ -29,6 +29,7 @@ STREAMS = {
     "progress": "streams.progress.agent",
     "trending": "streams.trending.agent",
     "lists": "streams.trending.listing",
+    "affinity": "streams.affinity.agent",
 }
 """Role → the module that builds its Faust app."""
 

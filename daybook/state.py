@@ -51,6 +51,7 @@ def look(settings: Settings) -> list[Row]:
         "loader": waiting.LOADER,
         "trending": waiting.TRENDING_STREAM,
         "lists": waiting.LISTS_STREAM,
+        "affinity": waiting.AFFINITY_STREAM,
         **sinking.groups(),
     }
     behind = waiting.records_behind(settings.address("kafka"), groups) if kafka_answers else {}

@@ -1,4 +1,4 @@
-"""Is every day in every store, what a user's days come to, and every trending list, what the events say?
+"""Is every day in every store, what a user's days come to, every trending list and every taste what the events say?
 
 All is recomputed from ClickHouse and compared with all three. Users are compared range by range in byte order, so that
 memory stays bounded. What differs is looked at again after every sink has passed the positions that were read before:
@@ -12,7 +12,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from daybook import progress, sinking, verify_trending, waiting
+from daybook import progress, sinking, verify_affinity, verify_trending, waiting
 from daybook.recompute import METRICS, DayKey, Recomputed, differences, recompute
 from daybook.settings import Settings
 from daybook.stored import Days, Range, Stores
@@ -33,6 +33,8 @@ class Report:
     """Users whose progress was compared."""
     lists: int = 0
     """Trending lists compared."""
+    tastes: int = 0
+    """Users whose tastes were compared."""
     mismatches: list[str] = field(default_factory=list)
     """One line per difference: user, day or "progress", column, and the value in each place."""
 
@@ -63,6 +65,12 @@ def verify(settings: Settings) -> Report:
         if wrong:
             _catch_up(settings)
             report.lists, wrong = verify_trending.differences(settings)
+    report.mismatches += wrong
+    report.tastes, wrong = verify_affinity.differences(settings)
+    for _ in range(LOOKS_AGAIN):
+        if wrong:
+            _catch_up(settings)
+            report.tastes, wrong = verify_affinity.differences(settings)
     report.mismatches += wrong
     return report
 

@@ -3,7 +3,8 @@
 First the daily stream must have committed all that the source topics held when the wait began, and what of it waited
 for old entities must have got them from the loader. What the stream wrote for that lies, by then, in its output topics
 (rows, state and watermark are one transaction, made before the commit). The same then holds for the progress stream and
-its daily rows, and for the two stages of trending. Then every sink must have committed all that its topics held then.
+its daily rows, for the two stages of trending, and for affinity, whose second stage the first hears again. Then every
+sink must have committed all that its topics held then.
 """
 
 from __future__ import annotations
@@ -17,13 +18,17 @@ from daybook import kafka
 from daybook.errors import Problem
 from daybook.kafka import Offsets
 from schemas.topics import (
+    AFFINITY_APP,
     DAILY_APP,
     DAILY_INPUTS,
     GENERATION,
+    LIKED_TOGETHER,
     LOADS,
     PROGRESS_APP,
     PROGRESS_INPUTS,
     REJECTED,
+    RELATED,
+    TRENDING,
     TRENDING_APP,
     TRENDING_BLOCKS,
     TRENDING_COUNTS,
@@ -60,6 +65,11 @@ class Group:
 
 TRENDING_STREAM = Group("trending", TRENDING_APP, (VIEWS.name,))
 LISTS_STREAM = Group("trending's lists", TRENDING_LISTS_APP, (TRENDING_COUNTS.name, TRENDING_BLOCKS.name))
+_AFFINITY = tuple(
+    Group("affinity", AFFINITY_APP, (topic.name,)) for topic in (VIEWS, LIKED_TOGETHER, TRENDING, RELATED)
+)
+"""Topic by topic, in the order in which one leads to the next."""
+AFFINITY_STREAM = Group("affinity", AFFINITY_APP, tuple(group.topics[0] for group in _AFFINITY))
 PROGRESS_STREAM = Group("the progress stream", PROGRESS_APP, tuple(topic.name for topic in PROGRESS_INPUTS))
 DAILY_STREAM = Group("the daily stream", DAILY_APP, tuple(topic.name for topic in DAILY_INPUTS))
 LOADER = Group("the loader", f"daybook-loader-g{GENERATION}", (LOADS.name,))
@@ -121,10 +131,12 @@ def until_visible(
     # ClickHouse's sink adds to it the views that it refuses.
     filed = [group for group in sinks if REJECTED.name in group.topics]
     for groups in (
-        [DAILY_STREAM, TRENDING_STREAM],
+        [DAILY_STREAM, TRENDING_STREAM, _AFFINITY[0]],
         [LOADER],
         [DAILY_STREAM],
-        [PROGRESS_STREAM, LISTS_STREAM],
+        [PROGRESS_STREAM, LISTS_STREAM, _AFFINITY[1]],
+        [_AFFINITY[2]],
+        [_AFFINITY[3]],
         sinks,
         filed,
     ):

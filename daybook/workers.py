@@ -23,7 +23,7 @@ from stack.config import mark_of
 from stack.process import Process, Spec, end_strays, write_private
 from streams import stop as stopping
 
-ROLES = ("streams", "progress", "trending", "lists", "postgres", "clickhouse", "redis", "loader")
+ROLES = ("streams", "progress", "trending", "lists", "affinity", "postgres", "clickhouse", "redis", "loader")
 EXTRA = ("audit", "api")
 """What `up` starts only when told to."""
 KNOWN = (*ROLES, *EXTRA)

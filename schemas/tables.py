@@ -88,6 +88,10 @@ TRENDING = Table(
     "one list per kind, region and window", "trending_lists", "trending", "daybook:trending:{kind}:{region}:{window}"
 )
 BLOCKS = Table("what admins kept off the lists, every word of it", "trending_blocks", None, None)
+TASTES = Table("what a user likes, decayed", "user_tastes", None, None)
+RECOMMENDATIONS = Table(
+    "what a user may like and has not seen", "user_recommendations", None, "daybook:recommendations:{user_id}"
+)
 VIEWS_DAILY = Table("what is left of views: per content and day", None, "views_daily", None)
 TABLES = (
     DAILY,
@@ -96,6 +100,8 @@ TABLES = (
     RECORDS,
     TRENDING,
     BLOCKS,
+    TASTES,
+    RECOMMENDATIONS,
     VIEWS_DAILY,
     ENTITIES,
     EVENTS,

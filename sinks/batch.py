@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
+from schemas.affinity import Recommendations, TasteRow
 from schemas.codec import Event
 from schemas.ledger import Winner
 from schemas.positions import Position
@@ -67,6 +68,8 @@ class Batch:
     progress: list[ProgressRow] = field(default_factory=list)
     trending: list[TrendingList] = field(default_factory=list)
     blocks: list[BlockRow] = field(default_factory=list)
+    tastes: list[TasteRow] = field(default_factory=list)
+    recommendations: list[Recommendations] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)
     replayed: list[ReplayedRow] = field(default_factory=list)
     events: list[EventRow] = field(default_factory=list)
@@ -111,6 +114,10 @@ def name_of(row: Any) -> str:
             return f"trending list {row.kind} {row.region} {row.window}, version {row.version}"
         case BlockRow():
             return f"block of {row.block.kind} {row.block.id!r} at {row.partition}@{row.offset}"
+        case TasteRow():
+            return f"tastes of {row.user_id!r}, version {row.version}"
+        case Recommendations():
+            return f"recommendations of {row.user_id!r}, version {row.version}"
         case RejectedRow():
             return f"refused event {row.topic}/{row.partition}@{row.offset}"
         case ReplayedRow():

@@ -6,11 +6,15 @@ One order for all writers means that two of them never wait for each other in a 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeVar
 
+from schemas.affinity import Recommendations, TasteRow
 from schemas.progress import ProgressRow
 from schemas.rows import DailyRow, RejectedRow, ReplayedRow
 from schemas.trending import MINUTE_MS, TrendingList
 from sinks.batch import EntityRow, PositionRow
+
+_OfUser = TypeVar("_OfUser", ProgressRow, TasteRow, Recommendations)
 
 
 def newest_daily(rows: Iterable[DailyRow]) -> list[DailyRow]:
@@ -24,9 +28,9 @@ def newest_daily(rows: Iterable[DailyRow]) -> list[DailyRow]:
     return [kept[key] for key in sorted(kept)]
 
 
-def newest_progress(rows: Iterable[ProgressRow]) -> list[ProgressRow]:
+def newest_of_users(rows: Iterable[_OfUser]) -> list[_OfUser]:
     """The highest version of each user, sorted by user."""
-    kept: dict[str, ProgressRow] = {}
+    kept: dict[str, _OfUser] = {}
     for row in rows:
         other = kept.get(row.user_id)
         if other is None or row.version >= other.version:

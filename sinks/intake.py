@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from schemas import topics
+from schemas.affinity import decode_recommendations, decode_tastes
 from schemas.canary import SUBJECT_BYTES
 from schemas.codec import Rejected, reader
 from schemas.ledger import split_key, unpack_winner
@@ -143,6 +144,8 @@ _TAKERS: dict[str, Taker] = {
     topics.PROGRESS.name: _rows("progress", decode_progress, tombstones=True),
     topics.TRENDING.name: _rows("trending", decode_list),
     topics.TRENDING_BLOCKS.name: _blocks,
+    topics.AFFINITY.name: _rows("tastes", decode_tastes),
+    topics.RECOMMENDATIONS.name: _rows("recommendations", decode_recommendations),
     topics.REJECTED.name: _rows("rejected", decode_rejected),
     topics.REPLAYED.name: _rows("replayed", decode_replayed),
     topics.LEDGER.name: _ledger,

@@ -32,7 +32,7 @@ def wait(
 
 
 def verify(data: Data = None) -> None:
-    """Recompute every day, and what a user's days come to, and compare all stores.
+    """Recompute every day, what a user's days come to, what trends and what is liked, and compare all stores.
 
     Prints each difference, and exits 1 if there is one.
     """
@@ -42,8 +42,8 @@ def verify(data: Data = None) -> None:
     report = verify(settings.read(data=data))
     for mismatch in report.mismatches:
         out(mismatch)
-    compared = f"{report.cells:,} days, {report.users:,} users and {report.lists:,} trending lists compared"
-    say(f"{compared}, {len(report.mismatches):,} differences")
+    compared = f"{report.cells:,} days, {report.users:,} users, {report.lists:,} trending lists"
+    say(f"{compared} and the tastes of {report.tastes:,} users compared, {len(report.mismatches):,} differences")
     if report.mismatches:
         raise typer.Exit(1)
 

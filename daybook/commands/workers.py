@@ -58,6 +58,7 @@ def worker(
             "progress",
             "trending",
             "lists",
+            "affinity",
             "postgres",
             "clickhouse",
             "redis",
@@ -69,8 +70,8 @@ def worker(
         typer.Option(
             "--role",
             help="streams folds events into days, progress what they come to; trending counts views, lists ranks them; "
-            "postgres, clickhouse and redis write it to their store; loader brings old entities back; audit watches; "
-            "api is the HTTP service.",
+            "affinity finds what users like and may like; postgres, clickhouse and redis write it to their store; "
+            "loader brings old entities back; audit watches; api is the HTTP service.",
         ),
     ],
     data: Data = None,

@@ -11,7 +11,7 @@ from schemas import faultpoints, tables, topics
 from sinks.address import shown
 from sinks.base import Refused, Stop
 from sinks.batch import Batch, Place
-from sinks.chunking import each_replay, latest, newest_daily, newest_per_minute, newest_progress, once, winners
+from sinks.chunking import each_replay, latest, newest_daily, newest_of_users, newest_per_minute, once, winners
 from sinks.clickhouse import encode, events, progress, trending
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.retry import ERRORS, UNFIT, judge
@@ -61,7 +61,7 @@ class ClickHouseSink:
             "events": events.columns(batch.events),
             "entities": encode.entities(winners(batch.entities)),
             "daily": encode.daily(newest_daily(batch.daily)),
-            "progress": progress.columns(newest_progress(batch.progress)),
+            "progress": progress.columns(newest_of_users(batch.progress)),
             "trending": trending.columns(newest_per_minute(batch.trending)),
             "rejected": encode.rejected(once(batch.rejected)),
             "replayed": encode.replayed(each_replay(batch.replayed)),

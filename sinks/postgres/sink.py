@@ -15,9 +15,9 @@ from schemas.rows import DailyRow
 from sinks.address import shown
 from sinks.base import Refusal, Retry
 from sinks.batch import Batch, Place
-from sinks.chunking import each_replay, newest_daily, newest_lists, newest_progress, once
+from sinks.chunking import each_replay, newest_daily, newest_lists, newest_of_users, once
 from sinks.days import as_of_day
-from sinks.postgres import encode, progress, trending
+from sinks.postgres import affinity, encode, progress, trending
 from sinks.postgres.retry import NO_MONTH, judge
 
 _CONNECT: dict[str, str | int] = {
@@ -36,16 +36,16 @@ WHERE inhparent = to_regclass('user_metrics_daily') AND relname ~ '_\\d{4}_\\d\\
 
 
 class PostgresSink:
-    """Daily rows, progress, trending lists and blocks, refused events and their replays."""
+    """Daily rows, progress, trending lists and blocks, tastes, recommendations, refused events and their replays."""
 
     role = "postgres"
     topics = (
         *(topics.DAILY.name, topics.PROGRESS.name, topics.TRENDING.name, topics.TRENDING_BLOCKS.name),
-        *(topics.REJECTED.name, topics.REPLAYED.name),
+        *(topics.AFFINITY.name, topics.RECOMMENDATIONS.name, topics.REJECTED.name, topics.REPLAYED.name),
     )
     tables = (
         *(tables.DAILY, tables.PROGRESS, tables.STREAKS, tables.RECORDS),
-        *(tables.TRENDING, tables.BLOCKS, tables.REJECTED, tables.REPLAYED),
+        *(tables.TRENDING, tables.BLOCKS, tables.TASTES, tables.RECOMMENDATIONS, tables.REJECTED, tables.REPLAYED),
     )
     rows_per_write = 10_000
     linger_s = 0.0
@@ -70,13 +70,15 @@ class PostgresSink:
             raise judge(why, self._where) from why
 
     async def write(self, batch: Batch) -> None:
-        daily, users, rejected = newest_daily(batch.daily), newest_progress(batch.progress), once(batch.rejected)
+        daily, users, rejected = newest_daily(batch.daily), newest_of_users(batch.progress), once(batch.rejected)
         replayed = [astuple(row) for row in each_replay(batch.replayed)]
         for each in users:
             as_of_day(each)
         lists = [trending.upserted(row) for row in newest_lists(batch.trending)]
         blocks = [trending.filed(row) for row in batch.blocks]
-        if not any((daily, users, lists, blocks, rejected, replayed)):
+        likes = [affinity.tastes(row) for row in newest_of_users(batch.tastes)]
+        suggested = [affinity.recommendations(row) for row in newest_of_users(batch.recommendations)]
+        if not any((daily, users, lists, blocks, likes, suggested, rejected, replayed)):
             return
         try:
             connection = await self._connected()
@@ -90,6 +92,10 @@ class PostgresSink:
                     await cursor.executemany(trending.UPSERT, lists)
                 if blocks:
                     await cursor.executemany(trending.FILE_BLOCK, blocks)
+                if likes:
+                    await cursor.executemany(affinity.UPSERT_TASTES, likes)
+                if suggested:
+                    await cursor.executemany(affinity.UPSERT_RECOMMENDATIONS, suggested)
                 if rejected:
                     await cursor.executemany(encode.FILE_REJECTED, [encode.rejected(row) for row in rejected])
                 if replayed:

@@ -18,27 +18,33 @@ from schemas.trending import TrendingList
 from sinks.address import shown
 from sinks.base import Behind, Refusal, Stop
 from sinks.batch import Batch, Place
-from sinks.chunking import newest_daily, newest_lists, newest_progress
+from sinks.chunking import newest_daily, newest_lists, newest_of_users
 from sinks.days import as_of_day, day_of
-from sinks.redis import trending
+from sinks.redis import affinity, trending
 from sinks.redis.encode import script_arguments
 from sinks.redis.retry import judge
 
 FILLED = "daybook:filled"
 _ROWS_PER_CALL = 250
+_LISTS_PER_CALL = 50
 _WRITE = files("sinks.redis").joinpath("write.lua").read_text(encoding="utf-8")
 _ADVANCE = files("sinks.redis").joinpath("advance.lua").read_text(encoding="utf-8")
 _TRENDING = files("sinks.redis").joinpath("trending.lua").read_text(encoding="utf-8")
+_AFFINITY = files("sinks.redis").joinpath("affinity.lua").read_text(encoding="utf-8")
 
-_SHA1 = {script: sha1(script.encode(), usedforsecurity=False).hexdigest() for script in (_WRITE, _ADVANCE, _TRENDING)}
+_SCRIPTS = (_WRITE, _ADVANCE, _TRENDING, _AFFINITY)
+_SHA1 = {script: sha1(script.encode(), usedforsecurity=False).hexdigest() for script in _SCRIPTS}
 
 
 class RedisSink:
-    """Daily rows and progress as hashes, trending as sorted sets. A call is all or nothing, a batch of several not."""
+    """Daily rows and progress as hashes, trending as sorted sets, recommendations as lists.
+
+    A call is all or nothing, a batch of several not.
+    """
 
     role = "redis"
-    topics = (topics.DAILY.name, topics.PROGRESS.name, topics.TRENDING.name)
-    tables = (tables.DAILY, tables.PROGRESS, tables.TRENDING)
+    topics = (topics.DAILY.name, topics.PROGRESS.name, topics.TRENDING.name, topics.RECOMMENDATIONS.name)
+    tables = (tables.DAILY, tables.PROGRESS, tables.TRENDING, tables.RECOMMENDATIONS)
     rows_per_write = 5_000
     linger_s = 0.0
 
@@ -59,7 +65,7 @@ class RedisSink:
             )
 
     async def write(self, batch: Batch) -> None:
-        daily, users = newest_daily(batch.daily), newest_progress(batch.progress)
+        daily, users = newest_daily(batch.daily), newest_of_users(batch.progress)
         for row in daily:
             day_of(row)  # before the first is sent: it may refuse
         for user in users:
@@ -73,6 +79,10 @@ class RedisSink:
             await self._do(self._write(rows))
         for each in newest_lists(batch.trending):
             await self._call(_TRENDING, trending.keys(each.kind, each.region, each.window), self._list(each))
+        suggested = newest_of_users(batch.recommendations)
+        for at in range(0, len(suggested), _LISTS_PER_CALL):
+            names, packed = affinity.script_arguments(suggested[at : at + _LISTS_PER_CALL])
+            await self._call(_AFFINITY, names, [self._ttl_s, *packed])
         faultpoints.reach("redis.written")
         await self._advance(batch.through)
 

@@ -24,7 +24,7 @@ from streams.runtime.watching import OUTCOMES
 
 EVENTS = Path(__file__).parents[2] / "schemas" / "examples" / "events.jsonl"
 SERVERS = ("kafka", "postgres", "clickhouse", "redis")
-ROLES = ("streams", "progress", "trending", "lists", "postgres", "clickhouse", "redis", "loader")
+ROLES = ("streams", "progress", "trending", "lists", "affinity", "postgres", "clickhouse", "redis", "loader")
 WORKERS = tuple(f"worker-{role}" for role in ROLES)
 
 

@@ -13,7 +13,7 @@ from producers.tastes import Received
 from streams.affinity.pairs import REACH, Likes
 
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
-LAWS = settings(deadline=None, max_examples=40, phases=PHASES)
+LAWS = settings(deadline=None, max_examples=30, phases=PHASES)
 WEEK_H = 168
 
 SHOWN = st.fixed_dictionaries(

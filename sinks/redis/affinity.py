@@ -1,0 +1,35 @@
+"""Recommendations as Redis takes them. Pure. The list holds bare ids, for clients with nothing but LRANGE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from schemas.affinity import Recommendations
+from schemas.tables import RECOMMENDATIONS
+
+_json = msgspec.json.Encoder().encode
+_pack = msgspec.msgpack.Encoder().encode
+
+
+def keys(user_id: str) -> tuple[str, str]:
+    """The list of a user, and the hash beside it: how new it is, and the entries with their parts.
+
+    >>> keys("u_1")
+    ('daybook:recommendations:u_1', 'daybook:recommendations-at:u_1')
+    """
+    assert RECOMMENDATIONS.redis is not None
+    own = RECOMMENDATIONS.redis.format(user_id=user_id)
+    return own, own.replace("daybook:recommendations:", "daybook:recommendations-at:", 1)
+
+
+def script_arguments(rows: Iterable[Recommendations]) -> tuple[list[str], list[bytes]]:
+    """Keys and packed lists for affinity.lua."""
+    names: list[str] = []
+    packed = []
+    for row in rows:
+        names += keys(row.user_id)
+        ids = [entry.id for entry in row.entries]
+        packed.append(_pack([str(row.version), str(row.at_ms), _json(row.entries).decode(), *ids]))
+    return names, packed
