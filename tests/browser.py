@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-MISSING = "no Chromium on this machine (Debian: apt-get install chromium); the page is not looked at"
+MISSING = "no Chromium on this machine (Debian: apt-get install chromium): what a browser shows is not looked at"
 WAIT_S = 30
 
 
