@@ -132,7 +132,7 @@ unpack = msgspec.msgpack.Decoder().decode
 unpack_key = msgspec.msgpack.Decoder(CountKey).decode
 unpack_bundle = msgspec.msgpack.Decoder(Bundle).decode
 unpack_count = msgspec.msgpack.Decoder(Count).decode
-encode_list = msgspec.json.Encoder().encode
+encode_entry = encode_list = msgspec.json.Encoder().encode
 decode_list = msgspec.json.Decoder(TrendingList).decode
 encode_block = msgspec.json.Encoder().encode
 decode_block = msgspec.json.Decoder(Block).decode

@@ -12,7 +12,10 @@ so who is behind loses nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, cast
+
+import msgspec
 
 from schemas.positions import GENERATION_SHIFT
 from schemas.topics import REBUILDS_APART, TRENDING, TRENDING_BLOCKS, TRENDING_GENERATION
@@ -25,12 +28,14 @@ from schemas.trending import (
     MINUTE_MS,
     WINDOWS,
     Block,
+    Bundle,
     Count,
     CountKey,
     Entry,
     TrendingList,
     block_key,
     decode_block,
+    encode_entry,
     encode_list,
     list_key,
     pack,
@@ -40,9 +45,12 @@ from schemas.trending import (
     unpack_key,
 )
 from streams.state import Counts, Drained, Pairs, Records
+from streams.trending.boards import Asked, Board
+from streams.trending.crowd import Crowd
 from streams.trending.ranking import Place, ranked
-from streams.trending.scoring import AHEAD, KEEP_HOURS, MINUTES, Params, Parts, weeks_known
-from streams.trending.series import Series, difference, entry
+from streams.trending.scoring import KEEP_HOURS, Params, weeks_known
+from streams.trending.series import entry
+from streams.trending.summing import SumPath, best_path, difference
 
 KEEP_MINUTES = 9 * 1_440
 """A week, and the two days that stage one keeps too, rounded up."""
@@ -65,25 +73,30 @@ class Clock(NamedTuple):
 class Lists:
     """The state of one partition (streams.state.PartitionState)."""
 
-    def __init__(self, partition: int = 0, sources: int = 1, params: Params | None = None) -> None:
+    def __init__(
+        self, partition: int = 0, sources: int = 1, params: Params | None = None, path: SumPath | None = None
+    ) -> None:
         self.partition = partition
         self.sources = sources
         """How many source partitions there are; each says how far it is before it counts anything."""
         self.params = params or Params()
+        self.path = path or best_path(self.params)
         self.now = 0
         """The minute that lists are made for."""
         self.clock_ms = 0
         self.clocks: dict[int, Clock] = {}
         """By source partition."""
-        self.shelves: dict[Shelf, dict[str, Series]] = {}
+        self.shelves: dict[Shelf, dict[str, Any]] = {}
+        """Item → its series."""
         self.claims: dict[str, dict[int, str]] = {}
         """Video → source partition → creator."""
         self.blocks: dict[tuple[str, str], Block] = {}
-        self._counts: dict[bytes, Count] = {}
+        self._counts: dict[bytes, Any] = {}
+        """Each a Held."""
         self._by_minute: dict[int, dict[bytes, None]] = {}
         """Minute → keys of its counts."""
-        self._scores: dict[tuple[int, str, int], dict[str, int]] = {}
-        """(kind, region, window) → scores, kept up for items that change, made anew with each minute."""
+        self._boards: dict[tuple[int, str, int], Board] = {}
+        """By kind, region, window."""
         self._old: dict[int, dict[bytes, list[Hourly]]] = {}
         """Hour → what is left of its minutes that are forgotten, by source partition."""
         self._seen: tuple[dict[int, int], ...] = tuple({} for _ in KINDS)
@@ -94,6 +107,8 @@ class Lists:
         self._changed: dict[Shelf, dict[str, None]] = {}
         self._scored_at: tuple[int, ...] = ()
         self._emitted: dict[tuple[int, str, int], list[tuple[Place, int]]] = {}
+        self._entries: dict[tuple[int, str, int], dict[str, tuple[tuple[Any, ...], msgspec.Raw]]] = {}
+        """Of each list: item → what its entry was made of, and the entry, encoded."""
 
     # -- streams.state.PartitionState
 
@@ -119,38 +134,43 @@ class Lists:
         """Fold counts or blocks. Raising leaves the state as it was."""
         if records.topic == TRENDING_BLOCKS.name:
             return self._fold_blocks(records)
-        bundles = [unpack_bundle(value) for _, value in _pairs(records)]
-        applied = 0
-        for bundle in bundles:
-            news = [self._count(what, count) for what, count in bundle if _is_ours(count)]
-            applied += any(news)
-        return Counts(applied=applied, superseded=len(bundles) - applied)
+        values = [value for _, value in _pairs(records)]
+        if self.path.take is not None:
+            applied = self.path.take(self, values)
+        else:
+            applied = sum(self._take_bundle(bundle) for bundle in [unpack_bundle(value) for value in values])
+        return Counts(applied=applied, superseded=len(values) - applied)
 
     def drain(self, version: int) -> Drained:
         """Lists that changed, and what they are made from."""
         self._forget()
         rows: Pairs = []
         blocked = {of: {b.id for b in self.blocks.values() if b.blocked and b.kind == of} for of in KINDS}
-        for at, name in self._moved():
+        for at, name, asked in self._moved():
             kind, region, _ = at
-            scores = self._scores[at]
-            places = ranked(
-                scores,
+            rank = partial(
+                ranked,
                 blocked=blocked[KINDS[kind]],
                 creator_of=self.creator_of if kind == 0 else None,
                 per_creator=self.params.per_creator,
             )
-            shown = [(place, scores[place.item]) for place in places]
+            board = self._boards[at]
+            places = board.places(rank, self.path.scoring, asked)
+            shown = [(place, board.scores[place.item]) for place in places]
             if self._emitted.get(at) != shown:
                 self._emitted[at] = shown
                 row = TrendingList(KINDS[kind], region, name, version, self.clock_ms)
-                row.entries = [self._entry(at, place) for place in places]
+                row.entries = cast("list[Entry]", self._written(at, places, asked))
                 rows.append((list_key(row), encode_list(row)))
         drained = Drained(list(self._state.items()), {TRENDING.name: rows})
         self._state, self._changed = {}, {}
         return drained
 
     # -- counts
+
+    def _take_bundle(self, bundle: Bundle) -> bool:
+        """Take what is new of it; whether anything was."""
+        return any([self._count(what, count) for what, count in bundle if _is_ours(count)])
 
     def _count(self, what: CountKey, count: Count) -> bool:
         """Take a count if it is newer than the one that is held."""
@@ -180,21 +200,28 @@ class Lists:
         if what.minute == CLAIM:
             return self._claim(key, what, count)
         by = difference(count, self._counts.get(key))
-        self._counts[key] = count
+        self._counts[key] = self.path.held(count.version, count.seen, count.reactions)
         self._by_minute.setdefault(what.minute, {})[key] = None
         self._see(what.kind, what.minute // 60, by[0])
         for at in _shelves(what):
-            shelf = self.shelves.setdefault(at, {})
-            series = shelf.get(what.id)
-            if series is None:
-                series = shelf[what.id] = Series()
-            series.add(what.minute, by, self.params, self.now)
-            series.join(key, what.minute, count.viewers)
+            series = self._series(at, what.id)
+            series.add(what.minute, by)
+            if count.viewers:
+                if series.crowd is None:
+                    series.crowd = Crowd()
+                series.crowd.waiting[key] = what.minute, count.viewers
             self._changed.setdefault(at, {})[what.id] = None
+
+    def _series(self, at: Shelf, item: str) -> Any:
+        shelf = self.shelves.setdefault(at, {})
+        series = shelf.get(item)
+        if series is None:
+            series = shelf[item] = self.path.series()
+        return series
 
     def _claim(self, key: bytes, what: CountKey, count: Count) -> None:
         """Whose a video is; the greatest name holds, should partitions disagree."""
-        self._counts[key] = count
+        self._counts[key] = self.path.held(count.version, count.seen, count.reactions)
         claims = self.claims.setdefault(what.id, {})
         if count.creator is None:
             claims.pop(what.source, None)
@@ -227,61 +254,49 @@ class Lists:
             return
         behind = [clock.ms for clock in self.clocks.values() if not clock.caught_up]
         self.clock_ms = max(self.clock_ms, min(behind) if behind else max(clock.ms for clock in self.clocks.values()))
-        before, self.now = self.now, self.clock_ms // MINUTE_MS
-        if before == self.now or not before:
-            return
-        for number, window in enumerate(MINUTES):
-            self._shift(number, self._between(before - window, min(self.now - window, before + AHEAD)), -1)
-            self._shift(number, self._between(max(self.now - window, before + AHEAD), self.now + AHEAD), 1)
-
-    def _shift(self, window: int, minutes: list[int], sign: int) -> None:
-        for minute in minutes:
-            for at, item in {(at, w.id) for w in map(unpack_key, self._by_minute[minute]) for at in _shelves(w)}:
-                self.shelves[at][item].shift(window, minute, self.params, sign)
-
-    def _between(self, after: int, through: int) -> list[int]:
-        if through - after > len(self._by_minute):
-            return [minute for minute in self._by_minute if after < minute <= through]
-        return [minute for minute in range(after + 1, through + 1) if minute in self._by_minute]
+        self.now = self.clock_ms // MINUTE_MS
 
     # -- lists
 
-    def _moved(self) -> list[tuple[tuple[int, str, int], str]]:
-        """The lists to look at, scores made: of changed items, or of all when the minute is another."""
+    def _moved(self) -> Iterator[tuple[tuple[int, str, int], str, Asked]]:
+        """The lists to look at, their boards put right: by changed items, or anew when the minute is another."""
         if not self.now:
-            return []  # nobody has said yet how far it is
+            return  # nobody has said yet how far it is
         self._weeks = tuple(weeks_known(self.params, hours, self.now) for hours in self._seen)
         anew = self._scored_at != (self.now, *self._weeks)
         self._scored_at = (self.now, *self._weeks)
-        found = []
-        for (kind, region), items in list(self.shelves.items()) if anew else [(at, {}) for at in self._changed]:
+        for kind, region in self.shelves if anew else self._changed:
+            changed = self._changed.get((kind, region), ())
             for number, name in enumerate(WINDOWS):
                 at = (kind, region, number)
+                asked = Asked(self.shelves[kind, region], number, self.now, self._weeks[kind])
+                board = self._boards.get(at)
+                if board is None:
+                    board = self._boards[at] = Board()
                 if anew:
-                    scores = self._scores[at] = {}
-                    looked: dict[str, None] = dict.fromkeys(items)
+                    board.set_anew(self.path.scoring, asked)
                 else:
-                    scores, looked = self._scores.setdefault(at, {}), self._changed[kind, region]
-                for item in looked:
-                    parts = self._parts(kind, region, number, item)
-                    if parts is None:
-                        scores.pop(item, None)
-                    else:
-                        scores[item] = parts.score
-                found.append((at, name))
-        return found
+                    self.path.scoring.again(asked, changed, board.scores, board.bar)
+                yield at, name, asked
 
-    def _parts(self, kind: int, region: str, window: int, item: str) -> Parts | None:
-        series = self.shelves.get((kind, region), {}).get(item)
-        return None if series is None else series.parts(window, self.params, self.now, self._weeks[kind])
-
-    def _entry(self, at: tuple[int, str, int], place: Place) -> Entry:
-        kind, region, window = at
-        series, parts = self.shelves[kind, region][place.item], self._parts(*at, place.item)
-        assert parts is not None, "only what has a score is ranked"
-        creator = self.creator_of(place.item) if kind == 0 else None
-        sums = series.summed(window, self.params, self.now)
-        return entry(place.item, sums, parts, series.unique(window, self.now), creator, place.left_out)
+    def _written(self, at: tuple[int, str, int], places: list[Place], asked: Asked) -> list[msgspec.Raw]:
+        """The entries of a list; those that would be as they were are taken from there."""
+        before, found = self._entries.get(at, {}), dict[str, tuple[tuple[Any, ...], msgspec.Raw]]()
+        for item, left_out in places:
+            series = asked.items[item]
+            creator = self.creator_of(item) if at[0] == 0 else None
+            made_of = (series.changes, asked.now, asked.weeks, creator, left_out)
+            held = before.get(item)
+            if held is None or held[0] != made_of:
+                parts, sums = series.parts(*asked[1:]), series.summed(asked.window, asked.now)
+                unique = 0
+                if series.crowd is not None:
+                    unique = series.crowd.unique(asked.window, asked.now, sums.viewers, self.path.exactly)
+                shown = entry(item, sums, parts, unique, creator, left_out)
+                held = made_of, msgspec.Raw(encode_entry(shown))
+            found[item] = held
+        self._entries[at] = found
+        return [written for _, written in found.values()]
 
     # -- blocks
 
@@ -335,7 +350,7 @@ class Lists:
                 self._old.setdefault(hour, {})[key] = some
                 self._state[_HOURS + key] = pack(some)
 
-    def _forget_count(self, key: bytes, what: CountKey) -> Count:
+    def _forget_count(self, key: bytes, what: CountKey) -> Any:
         """A count goes; what it adds to its hour stays."""
         count = self._counts.pop(key)
         del self._by_minute[what.minute][key]
@@ -344,7 +359,8 @@ class Lists:
         for at in _shelves(what):
             series = self.shelves[at][what.id]
             series.forget(what.minute, (*count.seen, count.reactions))
-            series.forget_viewers(key, self.now - KEEP_MINUTES)
+            if series.crowd is not None:
+                series.crowd.forget(key, self.now - KEEP_MINUTES)
         return count
 
     def _forget_hours(self, key: bytes, hour: int) -> None:
@@ -354,10 +370,7 @@ class Lists:
                 series = self.shelves[at].get(item)
                 if series is None:
                     continue  # it had nothing left
-                series.add_hour(hour, seen, -1)
-                if not any(series.hours[hour]):
-                    del series.hours[hour]
-                if not series.hours and not series.minutes:
+                if series.forget_hour(hour, seen):
                     del self.shelves[at][item]
                     self._changed.setdefault(at, {})[item] = None
         if not self._old[hour]:
@@ -382,8 +395,7 @@ class Lists:
         for kind, region, item, *seen in left:
             self._see(kind, hour, seen[0])
             for at in _shelves(CountKey(kind, item, region, 0, 0)):
-                series = self.shelves.setdefault(at, {}).setdefault(item, Series())
-                series.add_hour(hour, seen)
+                self._series(at, item).add_hour(hour, seen)
 
 
 def _shelves(what: CountKey) -> tuple[Shelf, ...]:

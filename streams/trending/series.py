@@ -3,65 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from schemas.trending import Count, Entry
-from streams.trending.scoring import MINUTES, Params, Parts, baseline, is_inside, landmark, score, weight
-from streams.trending.viewers import Viewers, distinct
+from schemas.trending import Entry
+from streams.trending.crowd import Crowd
+from streams.trending.scoring import AHEAD, MINUTES, Params, Parts, baseline, is_inside, landmark, score, weight
 
-BUCKETS = tuple(window // 8 for window in MINUTES)
-"""Minutes of one sketch, by window: nine sketches cover any window."""
+
+class Summed(NamedTuple):
+    """Of one window: weighted views, weighted reactions, views, reactions."""
+
+    seen: int
+    reacted: int
+    viewers: int
+    plain: int
 
 
 class Sums:
-    """Of one window: weighted views, weighted reactions, views, reactions; relative to a landmark."""
+    """The same, relative to a landmark, of the minutes that a list of the minute `now` counts."""
 
-    __slots__ = ("landmark", "plain", "reacted", "seen", "viewers")
+    __slots__ = ("landmark", "now", "plain", "reacted", "seen", "viewers")
 
-    def __init__(self, at: int) -> None:
-        self.landmark = at
+    def __init__(self, at: int, now: int) -> None:
+        self.landmark, self.now = at, now
         self.seen = self.reacted = self.viewers = self.plain = 0
 
 
 class Series:
     """One item in one region."""
 
-    __slots__ = ("hours", "minutes", "sketches", "sums", "waiting")
+    __slots__ = ("changes", "crowd", "hours", "minutes", "params", "sums")
 
-    def __init__(self) -> None:
+    def __init__(self, params: Params) -> None:
+        self.params = params
         self.minutes: dict[int, list[int]] = {}
         """Minute → users first seen in the hour, the day, the week; weighted reactions."""
         self.hours: dict[int, list[int]] = {}
         """The same without reactions, by hour since 1970, also of forgotten minutes: what baselines rest on."""
         self.sums: list[Sums | None] = [None, None, None]
-        self.sketches: dict[tuple[int, int], Viewers] = {}
-        """(window, bucket) → who was seen."""
-        self.waiting: dict[bytes, tuple[int, bytes]] = {}
-        """Count → its minute and viewers, until somebody asks: of most items nobody ever does."""
+        self.crowd: Crowd | None = None
+        self.changes = 0
+        """How often anything was added."""
 
-    def add(self, minute: int, by: tuple[int, int, int, int], params: Params, now: int) -> None:
+    def add(self, minute: int, by: tuple[int, int, int, int]) -> None:
         """Change the counts of a minute."""
+        self.changes += 1
         counts = self.minutes.get(minute)
         if counts is None:
             self.minutes[minute] = [*by]
         else:
-            counts[0] += by[0]
-            counts[1] += by[1]
-            counts[2] += by[2]
-            counts[3] += by[3]
+            for n in range(4):
+                counts[n] += by[n]
         self.add_hour(minute // 60, by)
         for n, sums in enumerate(self.sums):
-            if sums is not None and is_inside(minute, MINUTES[n], now):
-                _change(sums, n, minute, by[n], by[3], params)
-
-    def shift(self, window: int, minute: int, params: Params, sign: int) -> None:
-        """Let a minute into a window (by number) that has come to it, or, with -1, out of one that it has left."""
-        sums, counts = self.sums[window], self.minutes.get(minute)
-        if sums is not None and counts is not None:
-            _change(sums, window, minute, sign * counts[window], sign * counts[3], params)
+            if sums is not None and is_inside(minute, MINUTES[n], sums.now):
+                self._change(sums, n, minute, by)
 
     def forget(self, minute: int, by: tuple[int, int, int, int]) -> None:
         """Take counts out of a minute that no window reaches any more; its hour stays."""
         counts = self.minutes.get(minute)
+        for n, sums in enumerate(self.sums):
+            if sums is not None and is_inside(minute, MINUTES[n], sums.now):
+                self.sums[n] = None  # it was made long ago
         if counts is not None:
             counts[:] = (held - each for held, each in zip(counts, by, strict=True))
             if not any(counts):
@@ -72,60 +75,53 @@ class Series:
         sums = self.hours.get(hour)
         if sums is None:
             sums = self.hours[hour] = [0, 0, 0]
-        sums[0] += sign * by[0]
-        sums[1] += sign * by[1]
-        sums[2] += sign * by[2]
+        for n in range(3):
+            sums[n] += sign * by[n]
 
-    def summed(self, window: int, params: Params, now: int) -> Sums:
-        """The sums of a window (by number) that ends with this minute; made anew at a new landmark."""
-        at, sums = landmark(MINUTES[window], now), self.sums[window]
+    def forget_hour(self, hour: int, by: Sequence[int]) -> bool:
+        """Take sums out of an hour that no baseline reaches any more; whether nothing at all is left."""
+        self.add_hour(hour, by, -1)
+        if not any(self.hours[hour]):
+            del self.hours[hour]
+        return not self.hours and not self.minutes
+
+    def summed(self, window: int, now: int) -> Summed:
+        """The sums of a window (by number) that ends with this minute; made anew at a new landmark. Never goes back."""
+        size, sums = MINUTES[window], self.sums[window]
+        at = landmark(size, now)
         if sums is None or sums.landmark != at:
-            sums = self.sums[window] = Sums(at)
-            for minute, counts in self.minutes.items():
-                if is_inside(minute, MINUTES[window], now):
-                    _change(sums, window, minute, counts[window], counts[3], params)
-        return sums
+            sums = self.sums[window] = Sums(at, now)
+            for minute in self.minutes:
+                if is_inside(minute, size, now):
+                    self._change(sums, window, minute, self.minutes[minute])
+        elif sums.now != now:
+            before, sums.now = sums.now, now
+            for minute in range(before - size + 1, now - size + 1):
+                self._change(sums, window, minute, self.minutes.get(minute, ()), -1)
+            for minute in range(before + AHEAD + 1, now + AHEAD + 1):
+                self._change(sums, window, minute, self.minutes.get(minute, ()))
+        return Summed(sums.seen, sums.reacted, sums.viewers, sums.plain)
 
-    def parts(self, window: int, params: Params, now: int, weeks: int) -> Parts | None:
+    def parts(self, window: int, now: int, weeks: int) -> Parts | None:
         """The parts of its score; `weeks`: how many are known of its kind."""
-        sums = self.summed(window, params, now)
-        if sums.viewers < params.least_viewers:
+        sums = self.summed(window, now)
+        if sums.viewers < self.params.least_viewers:
             return None
         hourly = {hour: counts[window] for hour, counts in self.hours.items()} if weeks else {}
-        base = baseline(hourly, MINUTES[window], params, now, weeks)
-        return score(params, MINUTES[window], now, sums.seen, sums.reacted, base, sums.viewers)
+        base = baseline(hourly, MINUTES[window], self.params, now, weeks)
+        return score(self.params, MINUTES[window], now, sums.seen, sums.reacted, base, sums.viewers)
 
-    def unique(self, window: int, now: int) -> int:
-        """Distinct viewers in the window, by the sketches that overlap it."""
-        for minute, viewers in self.waiting.values():
-            self._join(minute, viewers)
-        self.waiting.clear()
-        size = BUCKETS[window]
-        first, last = (now - MINUTES[window] + 1) // size, now // size
-        found = (self.sketches.get((window, at)) for at in range(first, last + 1))
-        return distinct(each for each in found if each is not None)
-
-    def join(self, key: bytes, minute: int, viewers: bytes) -> None:
-        """Add the viewers of a count; those of its earlier versions are among them."""
-        if viewers:
-            self.waiting[key] = minute, viewers
-
-    def _join(self, minute: int, viewers: bytes) -> None:
-        for window, size in enumerate(BUCKETS):
-            at = (window, minute // size)
-            sketch = self.sketches.get(at)
-            if sketch is None:
-                sketch = self.sketches[at] = Viewers()
-            sketch.join(viewers)
-
-    def forget_viewers(self, key: bytes, first_minute: int) -> None:
-        """Drop those of a count, and the sketches that end before this minute."""
-        self.waiting.pop(key, None)
-        for window, at in [key for key in self.sketches if (key[1] + 1) * BUCKETS[key[0]] <= first_minute]:
-            del self.sketches[window, at]
+    def _change(self, sums: Sums, window: int, minute: int, by: Sequence[int], sign: int = 1) -> None:
+        if not by or not (by[window] or by[3]):
+            return
+        unit = sign * weight(MINUTES[window], self.params.half_lives_per_window, minute - sums.landmark)
+        sums.seen += unit * by[window]
+        sums.reacted += unit * by[3]
+        sums.viewers += sign * by[window]
+        sums.plain += sign * by[3]
 
 
-def entry(name: str, sums: Sums, parts: Parts, unique: int, creator: str | None, left_out: int) -> Entry:
+def entry(name: str, sums: Summed | Any, parts: Parts, unique: int, creator: str | None, left_out: int) -> Entry:
     """A place on a list, in units of one view now."""
     unit = parts.unit
     undecayed = sums.viewers + sums.plain * parts.reactions / sums.reacted if sums.reacted else sums.viewers
@@ -141,21 +137,3 @@ def entry(name: str, sums: Sums, parts: Parts, unique: int, creator: str | None,
         creator=creator,
         left_out=left_out,
     )
-
-
-def _change(sums: Sums, window: int, minute: int, views: int, reactions: int, params: Params) -> None:
-    if not views and not reactions:
-        return
-    unit = weight(MINUTES[window], params.half_lives_per_window, minute - sums.landmark)
-    sums.seen += unit * views
-    sums.reacted += unit * reactions
-    sums.viewers += views
-    sums.plain += reactions
-
-
-def difference(count: Count, old: Count | None) -> tuple[int, int, int, int]:
-    """What a count adds to the one before it."""
-    a, b, c = count.seen
-    if old is None:
-        return a, b, c, count.reactions
-    return a - old.seen[0], b - old.seen[1], c - old.seen[2], count.reactions - old.reactions

@@ -15,6 +15,8 @@ import datasketches
 
 LG_REGISTERS = 12
 MOST_HASHES = 128
+MOST_EXACT = 512
+"""Viewers in several counts of one item that are counted one by one."""
 _HASHES, _SKETCH = b"\0", b"\1"
 _TYPE = datasketches.tgt_hll_type.HLL_4
 
@@ -90,6 +92,18 @@ class Viewers:
             union.update(self._union)
             union.update(datasketches.hll_sketch.deserialize(some[1:]))
             self._union = union.get_result(_TYPE)
+
+
+def exactly(waiting: Iterable[tuple[int, bytes]], after: int, through: int) -> int | None:
+    """How many different viewers there are in counts, (minute, viewers) each, of some minutes; None: they are many."""
+    few, told = set[bytes](), 0
+    for minute, viewers in waiting:
+        told += len(viewers) // 8
+        if viewers[:1] != _HASHES or told > MOST_EXACT:
+            return None
+        if after < minute <= through:
+            few.update(viewers[at : at + 8] for at in range(1, len(viewers), 8))
+    return len(few)
 
 
 def distinct(several: Iterable[Viewers]) -> int:
