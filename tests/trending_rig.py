@@ -54,7 +54,7 @@ class Rig:
     def __init__(self, params: Params = LOW, *, by_event_time: bool = False) -> None:
         self.params, self.by_event_time = params, by_event_time
         self.one = [self.new_one(p) for p in range(PARTITIONS)]
-        self.two = [Lists(p, PARTITIONS, params) for p in range(PARTITIONS)]
+        self.two = [self.new_two(p) for p in range(PARTITIONS)]
         self.logs_one: list[list[Pair]] = [[] for _ in range(PARTITIONS)]
         self.logs_two: list[list[Pair]] = [[] for _ in range(PARTITIONS)]
         self.waiting: list[list[Pair]] = [[] for _ in range(PARTITIONS)]
@@ -63,6 +63,9 @@ class Rig:
 
     def new_one(self, partition: int) -> Viewings:
         return Viewings(partition, PARTITIONS, by_event_time=self.by_event_time)
+
+    def new_two(self, partition: int) -> Any:
+        return Lists(partition, PARTITIONS, self.params)
 
     def send(self, records: list[Received]) -> None:
         by_partition: dict[int, list[Received]] = {}
@@ -108,7 +111,7 @@ class Rig:
     def crash(self) -> None:
         """All workers start anew from their changelogs."""
         self.one = [self.new_one(p) for p in range(PARTITIONS)]
-        self.two = [Lists(p, PARTITIONS, self.params) for p in range(PARTITIONS)]
+        self.two = [self.new_two(p) for p in range(PARTITIONS)]
         for states, logs in ((self.one, self.logs_one), (self.two, self.logs_two)):
             for state, log in zip(states, logs, strict=True):
                 if log:

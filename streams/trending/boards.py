@@ -39,6 +39,12 @@ class Scoring(Protocol):
         """Put right the scores of items that have changed."""
 
 
+def over_a_bar(scores: dict[str, int], room: int) -> tuple[dict[str, int], int]:
+    """So many of the highest and their equals, and the least of them."""
+    bar = heapq.nlargest(room, scores.values())[-1]
+    return {item: score for item, score in scores.items() if score >= bar}, bar
+
+
 class PythonScoring:
     """Every item in turn."""
 
@@ -46,10 +52,7 @@ class PythonScoring:
         """See Scoring."""
         scores: dict[str, int] = {}
         self.again(asked, asked.items, scores, 0)
-        if len(scores) <= room:
-            return scores, 0
-        bar = heapq.nlargest(room, scores.values())[-1]
-        return {item: score for item, score in scores.items() if score >= bar}, bar
+        return over_a_bar(scores, room) if len(scores) > room else (scores, 0)
 
     def again(self, asked: Asked, changed: Iterable[str], scores: dict[str, int], bar: int) -> None:
         """See Scoring."""
@@ -75,6 +78,12 @@ class Board:
     def set_anew(self, scoring: Scoring, asked: Asked) -> None:
         """With another minute: all scores have changed."""
         self.scores, self.bar = scoring.best(asked, self._room)
+
+    def put_right(self, scoring: Scoring, asked: Asked, changed: Iterable[str]) -> None:
+        """Within a minute: some have changed; once many have risen over the bar, it is raised."""
+        scoring.again(asked, changed, self.scores, self.bar)
+        if len(self.scores) > 2 * self._room:
+            self.scores, self.bar = over_a_bar(self.scores, self._room)
 
     def places(self, rank: Callable[[Mapping[str, int]], list[Place]], scoring: Scoring, asked: Asked) -> list[Place]:
         """The list; `rank`: makes it of scores."""

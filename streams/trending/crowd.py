@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from streams.trending.scoring import AHEAD, MINUTES
-from streams.trending.viewers import Viewers, distinct
+from streams.trending.viewers import Viewers, distinct, unpacked
 
 BUCKETS = tuple(window // 8 for window in MINUTES)
 """Minutes of one sketch, by window: nine sketches cover any window."""
@@ -60,12 +60,13 @@ class Crowd:
         """Take those who wait into the sketches."""
         sketches = self.sketches = self.sketches or {}
         for minute, viewers in self.waiting.values():
+            some = unpacked(viewers)
             for window, size in enumerate(BUCKETS):
                 at = (window, minute // size)
                 sketch = sketches.get(at)
                 if sketch is None:
                     sketch = sketches[at] = Viewers()
-                sketch.join(viewers)
+                sketch.join(some)
         self.waiting.clear()
 
     def forget(self, key: bytes, first_minute: int) -> None:

@@ -276,7 +276,7 @@ class Lists:
                 if anew:
                     board.set_anew(self.path.scoring, asked)
                 else:
-                    self.path.scoring.again(asked, changed, board.scores, board.bar)
+                    board.put_right(self.path.scoring, asked, changed)
                 yield at, name, asked
 
     def _written(self, at: tuple[int, str, int], places: list[Place], asked: Asked) -> list[msgspec.Raw]:

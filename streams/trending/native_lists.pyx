@@ -28,12 +28,15 @@ cdef extern from *:
     """typedef __int128 wide;"""
     ctypedef long long wide  # only added and multiplied; never turned into an object as it is
 
-cdef enum: WINDOWS = 3, HASH = 8, SLOTS = 2048
+cdef enum: WINDOWS = 3, HASH = 8
 cdef int64_t[WINDOWS] SIZES = MINUTES
 cdef int64_t AHEAD_MINUTES = AHEAD, WEEK_HOURS = HOURS_PER_WEEK
 cdef int64_t SHIFT = GENERATION_SHIFT, APART = REBUILDS_APART, OURS = TRENDING_GENERATION
 cdef int MOST = MOST_EXACT
 cdef object EVERYWHERE = ALL
+cdef uint64_t *SLOTS = <uint64_t *>PyMem_Malloc((4 * MOST + 64) * sizeof(uint64_t))  # a set; one thread at a time
+if SLOTS == NULL:
+    raise MemoryError
 cdef double NEAR = 1e-6  # doubles are far more exact than that
 
 
@@ -686,33 +689,35 @@ cdef inline int64_t big(const uint8_t *p, int size) noexcept:
 
 def few(waiting, int64_t after, int64_t through):
     """See streams.trending.viewers.exactly."""
-    cdef uint64_t[SLOTS] slots
     cdef uint64_t hash_of
     cdef bytes viewers
-    cdef Py_ssize_t i, n
+    cdef Py_ssize_t i, n, told = 0, found = 0, at, last = 63
     cdef int64_t minute
-    cdef int at, told = 0, found = 0
     cdef bint has_zero = False
-    memset(slots, 0, sizeof(slots))
+    waiting = list(waiting)
     for minute, viewers in waiting:
         if PyBytes_AS_STRING(viewers)[0] != 0:
             return None
-        n = PyBytes_GET_SIZE(viewers) // HASH
-        told += n
+        told += PyBytes_GET_SIZE(viewers) // HASH
         if told > MOST:
             return None
+    while last < 2 * told:
+        last = 2 * last + 1
+    memset(SLOTS, 0, (last + 1) * sizeof(uint64_t))
+    for minute, viewers in waiting:
         if not after < minute <= through:
             continue
+        n = PyBytes_GET_SIZE(viewers) // HASH
         for i in range(n):
             memcpy(&hash_of, PyBytes_AS_STRING(viewers) + 1 + HASH * i, HASH)
             if hash_of == 0:
                 found += not has_zero
                 has_zero = True
                 continue
-            at = hash_of & (SLOTS - 1)
-            while slots[at] != 0 and slots[at] != hash_of:
-                at = (at + 1) & (SLOTS - 1)
-            if slots[at] == 0:
-                slots[at] = hash_of
+            at = hash_of & last
+            while SLOTS[at] != 0 and SLOTS[at] != hash_of:
+                at = (at + 1) & last
+            if SLOTS[at] == 0:
+                SLOTS[at] = hash_of
                 found += 1
     return found

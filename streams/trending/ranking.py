@@ -22,13 +22,14 @@ def ranked(
     blocked: Container[str],
     creator_of: Callable[[str], str | None] | None,
     per_creator: int,
-    size: int = LIST_SIZE,
+    size: int | None = None,
 ) -> list[Place]:
     """The best, equals by name. `creator_of`: None where nothing is capped. Left out: as far down as the list reaches.
 
     >>> ranked({"a": 3, "b": 5, "c": 4}, blocked={"c"}, creator_of=lambda item: "x", per_creator=1)
     [Place(item='b', left_out=1)]
     """
+    size = LIST_SIZE if size is None else size
     taken: list[str] = []
     of_creator: Counter[str] = Counter()
     for item in _from_the_best(scores):
@@ -46,7 +47,7 @@ def ranked(
 
 
 def _from_the_best(scores: Mapping[str, int]) -> Iterable[str]:
-    return sorted(scores, key=lambda item: (-scores[item], item))
+    return [item for _, item in sorted([(-score, item) for item, score in scores.items()])]
 
 
 def _left_out(

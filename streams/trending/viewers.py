@@ -15,7 +15,7 @@ import datasketches
 
 LG_REGISTERS = 12
 MOST_HASHES = 128
-MOST_EXACT = 512
+MOST_EXACT = 4_096
 """Viewers in several counts of one item that are counted one by one."""
 _HASHES, _SKETCH = b"\0", b"\1"
 _TYPE = datasketches.tgt_hll_type.HLL_4
@@ -69,6 +69,15 @@ def new() -> Any:
     return datasketches.hll_sketch(LG_REGISTERS, _TYPE)
 
 
+Some = Any
+"""Viewers out of `packed`: hashes, or a sketch."""
+
+
+def unpacked(some: bytes) -> Some:
+    """What `packed` made, to be joined by any number of Viewers."""
+    return datasketches.hll_sketch.deserialize(some[1:]) if some[:1] == _SKETCH else array("q", some[1:])
+
+
 class Viewers:
     """The distinct viewers of something; it forgets nobody."""
 
@@ -77,21 +86,16 @@ class Viewers:
     def __init__(self) -> None:
         self._union: Any = None
 
-    def join(self, some: bytes) -> None:
-        """Add what `packed` made."""
-        if not some:
-            return
+    def join(self, some: Some) -> None:
+        """Add these, as `unpacked` made them."""
         if self._union is None:
-            self._union = new()
-        if some[:1] == _HASHES:
-            update = self._union.update
-            for each in array("q", some[1:]):
+            self._union = datasketches.hll_union(LG_REGISTERS)
+        update = self._union.update
+        if isinstance(some, array):
+            for each in some:
                 update(each)
         else:
-            union = datasketches.hll_union(LG_REGISTERS)
-            union.update(self._union)
-            union.update(datasketches.hll_sketch.deserialize(some[1:]))
-            self._union = union.get_result(_TYPE)
+            update(some)
 
 
 def exactly(waiting: Iterable[tuple[int, bytes]], after: int, through: int) -> int | None:
@@ -108,12 +112,10 @@ def exactly(waiting: Iterable[tuple[int, bytes]], after: int, through: int) -> i
 
 def distinct(several: Iterable[Viewers]) -> int:
     """How many different viewers there are in all of them, about."""
-    sketches = [each._union for each in several if each._union is not None]
-    if not sketches:
-        return 0
-    if len(sketches) == 1:
-        return int(sketches[0].get_estimate() + 0.5)
+    unions = [each._union for each in several if each._union is not None]
+    if len(unions) < 2:
+        return int(unions[0].get_estimate() + 0.5) if unions else 0
     union = datasketches.hll_union(LG_REGISTERS)
-    for sketch in sketches:
-        union.update(sketch)
+    for each in unions:
+        union.update(each.get_result(_TYPE))
     return int(union.get_estimate() + 0.5)

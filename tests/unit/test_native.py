@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from events import RECEIVED_MS, grams, kcal
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from wild_json import CHANGES, Change, broken, wild
 
 from producers.bench_events import meal_events
 from streams.daily import core
@@ -119,53 +118,18 @@ event = st.fixed_dictionaries(
 )
 
 
-def written(value: Any, random: Any) -> Iterator[str]:
-    """JSON of a value with its names in any order, any spacing, and now and then a name twice."""
-    space = random.choice(["", "", "", " ", "\n\t"])
-    if isinstance(value, dict):
-        entries = list(value.items())
-        if random.random() < 0.5:
-            random.shuffle(entries)
-        if entries and random.random() < 0.03:
-            entries.append(random.choice(entries))
-        yield "{" + space
-        for i, (name, inner) in enumerate(entries):
-            yield f"{',' if i else ''}{space}{json.dumps(name)}{space}:{space}"
-            yield from written(inner, random)
-        yield space + "}"
-    elif isinstance(value, list):
-        yield "[" + space
-        for i, inner in enumerate(value):
-            yield ("," if i else "") + space
-            yield from written(inner, random)
-        yield space + "]"
-    elif isinstance(value, float) and random.random() < 0.2:
-        yield random.choice([f"{value:e}", f"{value:.25f}", f"{value:.3f}", f"{value:.0f}"])
-    else:
-        yield json.dumps(value, ensure_ascii=random.random() < 0.3) + space
-
-
 @settings(max_examples=1500, deadline=None)
 @given(event, st.randoms(use_true_random=False), st.sampled_from([None, b"u_2"]))
 def test_what_it_takes_python_says_too(event: dict[str, Any], random: Any, key: bytes | None) -> None:
-    raw = "".join(written(event, random)).encode("utf-8", "surrogatepass")
+    raw = wild(event, random)
     same_or_left(raw, event["subject"].encode() if key is None else key)
 
 
 @settings(max_examples=1500, deadline=None)
-@given(
-    st.integers(0, 40),
-    st.lists(
-        st.tuples(st.floats(0, 1), st.integers(0, 2), st.sampled_from(b'{}[]":,\\ \t\0019.-+eEtfn\xc3\xbc\xff')),
-        max_size=3,
-    ),
-)
-def test_broken_bytes_are_never_taken_for_something_else(number: int, changes: list[tuple[float, int, int]]) -> None:
+@given(st.integers(0, 40), CHANGES)
+def test_broken_bytes_are_never_taken_for_something_else(number: int, changes: list[Change]) -> None:
     key, raw = SAMPLES[number]
-    for where, how, byte in changes:
-        at = int(where * (len(raw) - 1))
-        raw = raw[:at] + (bytes([byte]) if how < 2 else b"") + raw[at + (how > 0) :]
-    same_or_left(raw, key)
+    same_or_left(broken(raw, changes), key)
 
 
 SAMPLES = list(meal_events(41, 20, seed=3))

@@ -13,7 +13,7 @@ from streams.state import Records
 from streams.trending.offline import Received
 from streams.trending.ranking import ranked
 from streams.trending.scoring import ONE, Params, baseline, hour_weights, landmark, score, weight
-from streams.trending.viewers import Viewers, distinct, hash_of, packed
+from streams.trending.viewers import Viewers, distinct, hash_of, packed, unpacked
 
 ALL_1H = ("videos", "all", "1h")
 
@@ -185,9 +185,9 @@ def test_more_seen_scores_higher_and_more_expected_scores_lower(seen: int, more:
 def test_a_sketch_counts_distinct_viewers_within_its_error_and_joining_again_changes_nothing() -> None:
     some, others = Viewers(), Viewers()
     for _ in range(2):
-        some.join(packed([hash_of(b"%d" % n) for n in range(50_000)]))
-        others.join(packed([hash_of(b"%d" % n) for n in range(40_000, 60_000)]))
-        others.join(packed([hash_of(b"somebody")]))
+        some.join(unpacked(packed([hash_of(b"%d" % n) for n in range(50_000)])))
+        others.join(unpacked(packed([hash_of(b"%d" % n) for n in range(40_000, 60_000)])))
+        others.join(unpacked(packed([hash_of(b"somebody")])))
     assert abs(distinct([some, others]) - 60_001) < 60_001 * 0.05
     assert distinct([Viewers()]) == 0
 
