@@ -100,9 +100,7 @@ def blocked_now(settings: Settings) -> set[tuple[str, str]]:
     """What is kept off the lists, as (kind, id)."""
     import psycopg
 
-    query = (
-        "SELECT DISTINCT ON (kind, id) kind, id, blocked FROM trending_blocks ORDER BY kind, id, at DESC, blocked DESC"
-    )
+    query = "SELECT DISTINCT ON (kind, id) kind, id, blocked FROM trending_blocks ORDER BY kind, id, filed DESC"
     with psycopg.connect(settings.address("postgres")) as connection:
         return {(kind, item) for kind, item, blocked in connection.execute(query).fetchall() if blocked}
 

@@ -6,14 +6,18 @@ video is on it. That is one fetch, stage one's flush, stage two's flush, the sin
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import confluent_kafka
+import psutil
 import redis
 
 from bench.trending.load import views
@@ -32,6 +36,8 @@ class Freshness(NamedTuple):
     """Views that were taken beside."""
     seconds: list[float]
     """Of each probe, ascending; LATE of those that had not come."""
+    cores: list[tuple[str, float]]
+    """What each process took meanwhile, the hungriest first; the load's generator is one of them."""
 
     def at(self, share: float) -> float:
         """A quantile."""
@@ -39,11 +45,12 @@ class Freshness(NamedTuple):
 
 
 def measure(rate: int, probes: int, users: int) -> Freshness:
-    """Start everything in a folder that goes again, and watch."""
+    """Start everything in a folder that goes again, and watch; stops it also when told to end (SIGTERM)."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(f"ended by signal {number}"))
     with tempfile.TemporaryDirectory(prefix="daybook-bench-") as folder:
         settings = running.up(Path(folder), None, lambda line: print(line, file=sys.stderr, flush=True))
         try:
-            return _watched(settings.address("kafka"), settings.address("redis"), rate, probes, users)
+            return _watched(Path(folder), settings.address("kafka"), settings.address("redis"), rate, probes, users)
         finally:
             running.down(Path(folder), lambda line: None)
 
@@ -52,7 +59,19 @@ def _producer(kafka: str) -> confluent_kafka.Producer:
     return confluent_kafka.Producer({"bootstrap.servers": kafka, "linger.ms": 2, "partitioner": "murmur2_random"})
 
 
-def _watched(kafka: str, url: str, rate: int, probes: int, users: int) -> Freshness:
+def _spent(folder: Path) -> dict[str, float]:
+    """CPU seconds that each process of this folder, and this one, has had."""
+    found = {"load": sum(psutil.Process().cpu_times()[:2])}
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            words = process.cmdline()
+            if process.pid != os.getpid() and any(str(folder) in word for word in words):
+                role = words[words.index("--role") + 1] if "--role" in words else process.name()
+                found[role] = found.get(role, 0.0) + sum(process.cpu_times()[:2])
+    return found
+
+
+def _watched(folder: Path, kafka: str, url: str, rate: int, probes: int, users: int) -> Freshness:
     stop, sent = threading.Event(), [0]
     feeding = threading.Thread(target=_feed, args=(kafka, rate, users, stop, sent), daemon=True)
     producer, seconds = _producer(kafka), []
@@ -61,14 +80,16 @@ def _watched(kafka: str, url: str, rate: int, probes: int, users: int) -> Freshn
         _probe(producer, store, name, -1, PATIENCE_S)  # everything is under way
         feeding.start()
         time.sleep(5.0)
-        began, before = time.monotonic(), sent[0]
+        began, before, spent = time.monotonic(), sent[0], _spent(folder)
         for number in range(probes):
             seconds.append(_probe(producer, store, name, number, LATE))
             time.sleep(0.05 + 0.3 * (number % 7) / 7)  # at no fixed place of any interval
-        per_second = (sent[0] - before) / (time.monotonic() - began)
+        took = time.monotonic() - began
+        per_second = (sent[0] - before) / took
+        cores = [(name, (now - spent.get(name, 0.0)) / took) for name, now in _spent(folder).items()]
     stop.set()
     feeding.join()
-    return Freshness(per_second, sorted(seconds))
+    return Freshness(per_second, sorted(seconds), sorted(cores, key=lambda one: -one[1]))
 
 
 def _feed(kafka: str, rate: int, users: int, stop: threading.Event, sent: list[int]) -> None:

@@ -19,7 +19,9 @@ from streams.trending.merge import Lists
 
 START_MS = 1_772_366_400_000
 SOURCES = 8
-STAGE_ONE_EVERY_MS, LISTS_EVERY_MS = 250, 750
+TICK_MS = 250
+ONE_EVERY, LISTS_EVERY = 2, 3
+"""Ticks between two flushes of a partition of stage one, and of stage two, as in agent.py and listing.py."""
 
 
 class Cost(NamedTuple):
@@ -48,7 +50,7 @@ def measure(rate: int, seconds: int, users: int) -> Cost:
         for place, state in places.items():
             began = time.process_time()
             state.fold(_records(place, said[place]))
-            if number % (LISTS_EVERY_MS // STAGE_ONE_EVERY_MS) == 0:
+            if number % LISTS_EVERY == 0:
                 version += 1
                 drained = state.drain(version)
                 build_batches(drained.state, START_MS)
@@ -59,7 +61,7 @@ def measure(rate: int, seconds: int, users: int) -> Cost:
                 counts += len(drained.state)
             spent = time.process_time() - began
             took, busy[place] = took + spent, busy[place] + spent
-            if number % (LISTS_EVERY_MS // STAGE_ONE_EVERY_MS) == 0:
+            if number % LISTS_EVERY == 0:
                 longest, busy[place] = max(longest, busy[place]), 0.0
     gc.enable()
     return Cost(counts, took, seconds, longest, lists, size)
@@ -71,12 +73,12 @@ def _records(place: int, values: list[bytes]) -> Records:
 
 
 def _stage_one(rate: int, seconds: int, users: int) -> Iterator[dict[int, list[bytes]]]:
-    """Per flush interval, what all source partitions tell each place."""
+    """Per tick, what all source partitions tell each place."""
     states = [Viewings(number, SOURCES) for number in range(SOURCES)]
     made = views(rate * seconds, users, START_MS, rate, hot=0.0)
-    version, step = version_of(TRENDING_GENERATION, 0), rate * STAGE_ONE_EVERY_MS // 1000
-    for tick in range(seconds * 1000 // STAGE_ONE_EVERY_MS):
-        version, now = version + 1, START_MS + (tick + 1) * STAGE_ONE_EVERY_MS
+    version, step = version_of(TRENDING_GENERATION, 0), rate * TICK_MS // 1000
+    for tick in range(seconds * 1000 // TICK_MS):
+        version, now = version + 1, START_MS + (tick + 1) * TICK_MS
         parted: list[list[tuple[bytes, bytes]]] = [[] for _ in states]
         for key, value in islice(made, step):
             parted[int(key[2:]) % SOURCES].append((key, value))
@@ -85,6 +87,8 @@ def _stage_one(rate: int, seconds: int, users: int) -> Iterator[dict[int, list[b
             n = len(some)
             keys, values = [key for key, _ in some], [value for _, value in some]
             state.fold(Records("views", state.partition, range(n), [now] * n, keys, values))
+            if (tick + state.partition) % ONE_EVERY:
+                continue
             for to, pairs in state.drain(version).rows.items():
                 if isinstance(to, tuple):
                     said[to[1]] += [value for _, value in pairs if value is not None]

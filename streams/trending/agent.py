@@ -8,7 +8,7 @@ from schemas.topics import GENERATION, REJECTED, TRENDING_APP, TRENDING_COUNTS, 
 from streams.runtime import ChunkApp, chunked_topic, chunks, fold_table, make_app
 from streams.trending.core import Viewings
 
-FLUSH_EVERY_S = 0.25
+FLUSH_EVERY_S = 0.5
 """Shortest time between two flushes of a partition: the longer, the more views one count stands for."""
 assert f"{TRENDING_APP}-viewings-changelog" == VIEWINGS.name
 

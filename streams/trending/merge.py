@@ -304,14 +304,11 @@ class Lists:
         blocks = [(value, decode_block(value)) for _, value in _pairs(records)]
         for value, block in blocks:
             self._block(block)
-            if self.blocks[block.kind, block.id] is block:
-                self._state[_BLOCK + block_key(block)] = value
+            self._state[_BLOCK + block_key(block)] = value
         return Counts(applied=len(blocks))
 
     def _block(self, block: Block) -> None:
-        held = self.blocks.get((block.kind, block.id))
-        if held is not None and (held.at_ms, held.blocked) > (block.at_ms, block.blocked):
-            return  # a later word holds, in whatever order they come
+        """The last word on the topic holds, whatever the clock was of the machine that sent it."""
         self.blocks[block.kind, block.id] = block
         for kind, region in self.shelves:
             if KINDS[kind] == block.kind:

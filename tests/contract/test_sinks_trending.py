@@ -13,8 +13,10 @@ import redis
 from msgspec.structs import asdict
 from sink_kit import Kept, make
 
-from schemas.trending import Entry, TrendingList
-from sinks.batch import Batch
+from daybook.settings import Settings
+from daybook.trending import blocked_now
+from schemas.trending import Block, Entry, TrendingList
+from sinks.batch import Batch, BlockRow
 from sinks.memory import MemorySink
 from sinks.migrate import migrate
 from sinks.postgres.trending import SELECT, row
@@ -101,3 +103,14 @@ async def test_of_many_lists_in_one_batch_the_highest_of_each_stays(kept: tuple[
     await kept[0].sink.write(Batch(trending=rows))
     for kind in kinds:
         assert stored(kept, kind) == shown(kept, ENTRIES)
+
+
+@pytest.mark.parametrize("kept", ["postgres"], indirect=True)
+async def test_of_an_admins_words_the_one_appended_last_holds_whatever_clock_it_names(kept: tuple[Kept, Any]) -> None:
+    made, (_, endpoints) = kept
+    item, settings = uuid.uuid4().hex, Settings(postgres=endpoints.postgres)
+    for offset, (at_ms, blocked) in enumerate([(9_000, True), (5_000, False), (4_000, True), (3_000, False)]):
+        word = BlockRow(0, offset, Block("videos", item, blocked, "admin", "why", at_ms))
+        for _ in range(2):  # a batch may come again
+            await made.sink.write(Batch(blocks=[word]))
+        assert (("videos", item) in blocked_now(settings)) is blocked

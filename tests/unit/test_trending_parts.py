@@ -84,6 +84,20 @@ def test_a_blocked_item_is_gone_and_comes_back_also_after_a_crash() -> None:
         assert bool(rig.lists[ALL_1H].entries) is not blocked
 
 
+def test_the_word_on_an_item_that_was_appended_last_holds_however_late_or_early_its_senders_clock_is() -> None:
+    rig = Rig()
+    rig.send([one for n in range(5) for one in views(f"u{n}", 1, "x")])
+    rig.flush_one()
+    for offset, (at_ms, blocked) in enumerate([(T0 + 60_000, True), (T0, False), (T0 - 1, True)]):
+        block = Block("videos", "x", blocked, "admin", "why", at_ms)
+        rig.two[0].fold(Records("trending-blocks", 0, [offset], [0], [block_key(block)], [encode_block(block)]))
+        rig.flush_two()
+        assert (ALL_1H in rig.shown()) is not blocked
+        rig.crash()
+        rig.flush_two()
+        assert (ALL_1H in rig.shown()) is not blocked
+
+
 def test_what_was_as_usual_last_week_is_no_trend_and_what_was_not_is() -> None:
     week = 7 * 24 * HOUR
     before = [event(f"u{n}", T0 - week, T0 - week, entity="old", content="daily news") for n in range(60)]
