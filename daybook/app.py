@@ -3,15 +3,6 @@
 Settings come from DAYBOOK_* variables or the running stack of the folder DAYBOOK_DATA (.daybook if not set).
 """
 
-from __future__ import annotations
+from daybook.roles import as_settings_say
 
-import sys
-
-from daybook import settings
-from daybook.errors import Problem
-from daybook.roles import stream
-
-try:
-    app = stream(settings.read())
-except Problem as why:
-    sys.exit(f"daybook: {why}")
+app = as_settings_say("streams")

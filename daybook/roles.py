@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from daybook import exporter, generations, workers
 from daybook.errors import Problem
 from daybook.heartbeat import Heartbeat
-from daybook.settings import Settings
+from daybook.settings import Settings, read
 from sinks.base import SinkError
 
 if TYPE_CHECKING:
@@ -102,6 +102,14 @@ def stream(settings: Settings, role: str = "streams") -> ChunkApp:
         **({"by_event_time": settings.trending_clock == "event"} if role == "trending" else {}),
     )
     return app
+
+
+def as_settings_say(role: str) -> ChunkApp:
+    """The Faust app of one of STREAMS for `faust -A`, by the settings; a problem is one line, and ends the process."""
+    try:
+        return stream(read(), role)
+    except Problem as why:
+        sys.exit(f"daybook: {why}")
 
 
 def _old_days(settings: Settings) -> dict[str, Any]:
