@@ -242,34 +242,9 @@ def meal_row(str subject, int64_t day, Cell cell not None, int64_t version):
     return key, PyBytes_FromStringAndSize(out, q - out)
 
 
-cdef inline bint plain_text(const uint8_t *p, Py_ssize_t size) noexcept:
-    """Whether JSON shows it as it is: ASCII without quotes, backslashes, control signs."""
-    cdef Py_ssize_t i
-    for i in range(size):
-        if p[i] < 32 or p[i] > 126 or p[i] == 34 or p[i] == 92:
-            return False
-    return True
-
-
 cdef inline uint64_t read_le(const uint8_t *p, int size) noexcept:
     cdef uint64_t value = 0
     cdef int i
     for i in range(size):
         value |= <uint64_t>p[i] << (8 * i)
     return value
-
-
-cdef inline void day_text(int64_t day, char *out) noexcept:
-    """YYYY-MM-DD of days since 1970, years beginning in March (Hinnant, chrono-Compatible Low-Level Date Algorithms)."""
-    cdef int64_t z = day + 719468
-    cdef int64_t era = z // 146097
-    cdef int64_t of_era = z - era * 146097
-    cdef int64_t of_400 = (of_era - of_era // 1460 + of_era // 36524 - of_era // 146096) // 365
-    cdef int64_t of_year = of_era - (365 * of_400 + of_400 // 4 - of_400 // 100)
-    cdef int64_t mp = (5 * of_year + 2) // 153
-    cdef int64_t d = of_year - (153 * mp + 2) // 5 + 1
-    cdef int64_t m = mp + 3 if mp < 10 else mp - 9
-    cdef int64_t y = of_400 + era * 400 + (1 if m <= 2 else 0)
-    out[0], out[1], out[2], out[3] = 48 + y // 1000 % 10, 48 + y // 100 % 10, 48 + y // 10 % 10, 48 + y % 10
-    out[4] = out[7] = 45
-    out[5], out[6], out[8], out[9] = 48 + m // 10, 48 + m % 10, 48 + d // 10, 48 + d % 10

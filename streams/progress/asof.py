@@ -38,6 +38,7 @@ def as_of(row: ProgressRow, recent: Iterable[DailyRow], day: str) -> ProgressRow
         cell, on = cell_of(facts), _number(each.date)
         if cell is not None and today - REACH < on <= today:
             user.put(on, cell)
+    user.settle()
     said, (acute, chronic, ratio) = Windows(user.history, today).values(_number(row.first_date))
     resting = _resting(user, today)
     return msgspec.structs.replace(

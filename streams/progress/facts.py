@@ -36,6 +36,8 @@ STREAK_BITS = {
     name: 1 << next(i for i, m in enumerate(METRICS) if m.name == metric) for name, metric in STREAKS.items()
 }
 """Streak → the bit of the mask that says that the day belongs to it."""
+MARKS = REST | sum(STREAK_BITS.values())
+"""Bits of the mask that streaks rest on."""
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 

@@ -83,6 +83,8 @@ def of_user(
     found: list[Milestone] = []
     for name, held in sorted(records[0].items(), key=lambda named: named[0]):
         found += of_record(user, name, held, records[1].get(name))
-    for name in sorted({**streaks[0], **streaks[1]}):
-        found += of_streak(user, name, streaks[0].get(name), streaks[1].get(name))
+    before, after = streaks
+    for name in sorted({**before, **after}):
+        if before.get(name) != after.get(name):
+            found += of_streak(user, name, before.get(name), after.get(name))
     return found

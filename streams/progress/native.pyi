@@ -3,12 +3,14 @@ from collections.abc import Mapping, Sequence
 from streams.progress.facts import Candidates
 from streams.progress.history import History
 from streams.progress.reading import Read
+from streams.progress.records import Records
 from streams.progress.windows import Load
 
 class DayReader:
     def __init__(self, names: Sequence[str], scales: Mapping[str, int]) -> None: ...
     def read(self, values: Sequence[bytes | None], oldest: int) -> list[Read | None]: ...
 
+def sums_only(old: bytes | None, cell: bytes | None, day: int, records: Records) -> bool: ...
 def opened(cell: bytes | None) -> tuple[int, Candidates, bytes, int]: ...
 
 class Windows:

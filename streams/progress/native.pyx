@@ -34,6 +34,7 @@ cdef int N = len(METRICS)
 cdef uint32_t BASE_LIMIT = BASE_MAX
 cdef uint32_t WEEK_BIT = facts.WEEK, GOALS_BIT = facts.GOALS, REST_BIT = facts.REST
 cdef uint32_t BESTS_BIT = facts.BESTS
+cdef uint32_t NO_SUMS = facts.WEEK | facts.GOALS | facts.BESTS | facts.MARKS
 cdef uint32_t VALUES = (1 << len(METRICS)) - 1
 cdef int DAYS_SHORT = SHORT, DAYS_LONG = LONG, DAYS_REACH = windows.REACH, MOST_STEPS = windows.STEPS
 cdef int LOAD_AT = [metric.name for metric in METRICS].index(LOAD)
@@ -554,6 +555,37 @@ def opened(bytes cell):
     return mask, found, cell[at:], week
 
 
+def sums_only(bytes old, bytes cell, int day, dict records):
+    """Whether a day's other cell changes nothing but sums: no streak, rest, goal or best, and no record of whole days.
+    True is certain, False is not: then user.py looks closer."""
+    cdef const uint8_t *p
+    cdef const uint8_t *q
+    cdef uint32_t mask, other, was, now
+    cdef Py_ssize_t left
+    cdef int i
+    if old is None or cell is None:
+        return False
+    p, q = <const uint8_t *>PyBytes_AS_STRING(old), <const uint8_t *>PyBytes_AS_STRING(cell)
+    mask, other = word_at(p), word_at(q)
+    if (mask ^ other) & NO_SUMS:
+        return False
+    p, q = p + 4, q + 4
+    for i in range(N):
+        was = now = 0
+        if mask >> i & 1:
+            was = word_at(p)
+            p += 4
+        if other >> i & 1:
+            now = word_at(q)
+            q += 4
+        if IS_RECORD[i] and was != now:
+            held = records.get(NAMES[i])
+            if held is None or day <= <int>held[1] or <double>now / <double>SCALES[i] > <double>held[0]:
+                return False
+    left = PyBytes_AS_STRING(old) + PyBytes_GET_SIZE(old) - <const char *>p
+    return left == PyBytes_AS_STRING(cell) + PyBytes_GET_SIZE(cell) - <const char *>q and memcmp(p, q, left) == 0
+
+
 # -- windows
 
 
@@ -669,16 +701,6 @@ cdef inline int window_of(int back) noexcept:
     if back < 0 or back >= DAYS_REACH:
         return -1
     return 0 if back < DAYS_SHORT else 1 if back < DAYS_LONG else 2
-
-
-cdef inline int64_t thousandths(int64_t amount, int64_t of) noexcept:
-    """amount / of in thousandths, half to even. |amount| is below 2**53, so nothing overflows."""
-    cdef int64_t positive = -amount if amount < 0 else amount
-    cdef int64_t found = 1000 * positive // of
-    cdef int64_t rest = 1000 * positive % of
-    if 2 * rest > of or 2 * rest == of and found & 1:
-        found += 1
-    return -found if amount < 0 else found
 
 
 cdef char *ratio(char *w, int64_t amount, int64_t of) except NULL:

@@ -42,6 +42,8 @@ def change(records: Records, day: int, old: Candidates, new: Candidates, told: d
         if old.get(name) == now:
             continue
         held = records.get(name)
+        if held is None and now is None:
+            continue  # searched for already, for another day that lost it too
         after = _after(held, day, now)
         if after is None:
             lost.append(name)

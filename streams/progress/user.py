@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import Raw
-
-from schemas.instants import day_text
-from schemas.progress import GOAL, SHORT, ProgressRow, Record, Streak
+from schemas.progress import GOAL, SHORT, ProgressRow
 from schemas.rows import encode_row
 from streams.progress import records as personal
 from streams.progress import streaks
 from streams.progress.facts import (
     BESTS,
     GOALS,
+    MARKS,
     NO_TAIL,
-    REST,
     STREAK_BITS,
     Candidates,
     candidates,
@@ -25,12 +22,17 @@ from streams.progress.facts import (
 )
 from streams.progress.history import History
 from streams.progress.milestones import Shown
-from streams.progress.reading import Windows, opened
+from streams.progress.reading import (
+    Windows,
+    opened,
+    record_said,
+    row_said,
+    streak_said,
+    strength_said,
+    sums_only,
+)
 from streams.progress.rests import Rests
-from streams.progress.windows import REACH, STEPS, strength
-
-_NOTHING = Raw(b"null")
-_MARKS = REST | sum(STREAK_BITS.values())
+from streams.progress.windows import REACH, STEPS
 
 
 class User:
@@ -40,6 +42,8 @@ class User:
         "history",
         "lifts",
         "marked",
+        "pending",
+        "reached",
         "records",
         "records_said",
         "rests",
@@ -49,6 +53,7 @@ class User:
         "streaks",
         "streaks_said",
         "strength_said",
+        "strong",
         "told",
         "warm",
         "windows",
@@ -57,10 +62,14 @@ class User:
     def __init__(self, history: History | None = None) -> None:
         self.history = History() if history is None else history
         self.warm = False
+        self.pending: dict[int, tuple[bytes | None, bytes | None]] = {}
+        """Days that changed since the last row → their cells then and now; all else is as of the last row."""
         self.windows: Windows | None = None
         self.records: personal.Records = {}
-        self.records_said: Raw | None = None
-        """JSON, until a record changes."""
+        self.records_said: dict[str, bytes] = {}
+        """Record → its JSON, sorted by name, as of the last row."""
+        self.reached = False
+        """Whether a record has changed since: those in `told`."""
         self.told: dict[str, personal.Held | None] = {}
         """Records that changed since the last row, as they were."""
         self.rests = Rests()
@@ -71,13 +80,14 @@ class User:
         """The latest runs, as of the last row."""
         self.said: dict[str, tuple[Shown, streaks.Run, bytes]] = {}
         """Streak → what was said of it last, and the JSON that said it."""
-        self.streaks_said = _NOTHING
+        self.streaks_said: bytes | None = None
         self.shown: dict[str, Shown] = {}
         """The latest runs, as they were told last."""
         self.lifts: dict[int, dict[str, float]] = {}
         """Days that the windows reach back to → exercise → best estimate in kg."""
-        self.strength_said: Raw | None = _NOTHING
-        """JSON, until a lift changes or another day is within reach."""
+        self.strong = False
+        """Whether `strength_said` still holds: until a lift changes or another day is within reach."""
+        self.strength_said: bytes | None = None
 
     # -- changes
 
@@ -100,6 +110,7 @@ class User:
                     bits[GOAL + goal] = bits.get(GOAL + goal, 0) | place
         self.streaks = {name: streaks.Streak(active, self.rests.bits) for name, active in bits.items()}
         self.records = personal.search(self.history.all())
+        self.records_said = {name: record_said(name, held) for name, held in sorted(self.records.items())}
         self.windows = Windows(self.history, days[-1])
         self._lift_between(days[-1] - REACH + 1, days[-1])
         self._run(days[-1])
@@ -112,23 +123,38 @@ class User:
         old = self.history.put(day, cell)
         if cell == old:
             return False
+        if (before := self.pending.get(day)) is not None:
+            old = before[0]
+        self.pending[day] = (old, cell)
+        return True
+
+    def settle(self) -> None:
+        """Bring everything that is kept beside the days up to them, once for all changes of a day, first days first."""
+        pending, self.pending = self.pending, {}
+        for day in sorted(pending) if len(pending) > 1 else pending:
+            old, cell = pending[day]
+            if old != cell:
+                self._settle(day, old, cell)
+
+    def _settle(self, day: int, old: bytes | None, cell: bytes | None) -> None:
         if self.windows is None:
             self.windows = Windows(History(), day)
         self.windows.change(day, old, cell)
+        if sums_only(old, cell, day, self.records):
+            return
         mask, before, packed, week = opened(old)
         new_mask, after, new_packed, new_week = opened(cell)
         tail = new_tail = NO_TAIL
         if packed != new_packed:
             tail, new_tail = tail_of(packed, mask), tail_of(new_packed, new_mask)
         is_other = old is None or cell is None or week != new_week
-        if is_other or (mask ^ new_mask) & _MARKS or tail.goals != new_tail.goals:
+        if is_other or (mask ^ new_mask) & MARKS or tail.goals != new_tail.goals:
             self._mark(day, mask, new_mask, tail.goals, new_tail.goals)
         if tail.bests != new_tail.bests:
             self._reach(day, before | tail.bests, after | new_tail.bests)
             self._lift(day, tail.bests, new_tail.bests)
         elif before != after:
             self._reach(day, before, after)
-        return True
 
     def _mark(self, day: int, old: int, new: int, goals: list[str], new_goals: list[str]) -> None:
         """Rest and streaks of a day whose mask and goals were others."""
@@ -162,20 +188,19 @@ class User:
             for name in changed.lost:
                 self.told.setdefault(name, self.records.pop(name))
             self.records |= found
-        if changed.any:
-            self.records_said = None
+        self.reached |= changed.any
 
     def _lift(self, day: int, before: dict[str, Any], after: dict[str, Any]) -> None:
         assert self.windows is not None
         found = estimates(after)
         if found != estimates(before) and day > self.windows.as_of - REACH:
-            self.strength_said = None
+            self.strong = False
             self.lifts.pop(day, None)
             if found:
                 self.lifts[day] = found
 
     def _lift_between(self, first: int, last: int) -> None:
-        self.strength_said = None
+        self.strong = False
         for day, cell in self.history.between(first, last):
             if mask_of(cell) & BESTS and (found := estimates(candidates(cell))):
                 self.lifts[day] = found
@@ -184,6 +209,7 @@ class User:
 
     def row(self, user_id: str, version: int) -> bytes:
         """The encoded row as of the latest day; of nulls where no day is left."""
+        self.settle()
         days = self.history.days
         if not days:
             self.runs, self.marked = {}, True
@@ -192,21 +218,17 @@ class User:
         assert self.windows is not None
         if self.windows.as_of != as_of:
             self._slide(as_of)
-        if self.strength_said is None:
-            self.strength_said = _said(strength(self.lifts, as_of))
+        if not self.strong:
+            self.strength_said, self.strong = strength_said(self.lifts, as_of) if self.lifts else None, True
         if self.marked:
             self._run(as_of)
             self._say_streaks()
-        if self.records_said is None:
-            self.records_said = _said({name: _record(held) for name, held in sorted(self.records.items())})
-        windows, (acute, chronic, ratio) = self.windows.values(days[0])
-        first, last = day_text(days[0]), day_text(as_of)
-        said: Any = None if windows is None else Raw(windows)
-        row = ProgressRow(
-            *(user_id, version, last, first, len(days), acute, chronic, ratio, said),
-            *(_or_none(self.strength_said), _or_none(self.streaks_said), _or_none(self.records_said)),
-        )
-        return encode_row(row)
+        if self.reached:
+            self._say_records()
+        windows, load = self.windows.values(days[0])
+        records = b"{%b}" % b",".join(self.records_said.values()) if self.records_said else None
+        parts = (windows, self.strength_said, self.streaks_said, records)
+        return row_said(user_id, version, (as_of, days[0], len(days)), load, parts)
 
     def _slide(self, as_of: int) -> None:
         assert self.windows is not None
@@ -219,10 +241,10 @@ class User:
         if 0 < as_of - was <= STEPS:
             for day in range(was + 1, as_of + 1):
                 if day - SHORT in lifts or day - REACH in lifts:
-                    self.strength_said = None
+                    self.strong = False
                     lifts.pop(day - REACH, None)
             return
-        self.strength_said = None
+        self.strong = False
         for day in [day for day in lifts if not as_of - REACH < day <= as_of]:
             del lifts[day]
 
@@ -245,14 +267,26 @@ class User:
             best = streaks.Run(longest[0] + origin, longest[1] + origin, longest[2])
             known = said.get(name)
             if known is None or known[0] != shown or known[1] != best:
-                said[name] = shown, best, encode_row(name) + b":" + encode_row(_streak(shown, best))
+                said[name] = shown, best, streak_said(name, shown, best)
                 other = True
         if len(said) != len(self.runs):
             self.said = said = {name: what for name, what in said.items() if name in self.runs}
             other = True
         if other:
             parts = [said[name][2] for name in sorted(said)]
-            self.streaks_said = Raw(b"{%b}" % b",".join(parts)) if parts else _NOTHING
+            self.streaks_said = b"{%b}" % b",".join(parts) if parts else None
+
+    def _say_records(self) -> None:
+        said, self.reached, is_new = self.records_said, False, False
+        for name in self.told:
+            held = self.records.get(name)
+            if held is None:
+                said.pop(name, None)
+            else:
+                is_new |= name not in said
+                said[name] = record_said(name, held)
+        if is_new:
+            self.records_said = {name: said[name] for name in sorted(said)}
 
     def tell(self) -> tuple[dict[str, personal.Held | None], dict[str, Shown], dict[str, Shown]]:
         """Changed records as they were, latest runs as they were, latest runs as of the row; all are told now."""
@@ -261,24 +295,3 @@ class User:
             self.told = {}
         self.shown = self.runs
         return told, shown, self.runs
-
-
-def _streak(shown: Shown, best: streaks.Run) -> Streak:
-    since, until, length, stands = shown
-    longest = best.length, day_text(best.since), day_text(best.until)
-    return Streak(length if stands else 0, day_text(since), day_text(until), *longest)
-
-
-def _said(value: Any) -> Raw:
-    return Raw(encode_row(value)) if value else _NOTHING
-
-
-def _or_none(said: Raw) -> Any:
-    return None if said is _NOTHING else said
-
-
-def _record(held: personal.Held) -> Record:
-    value, day, entity, previous = held
-    if previous is None:
-        return Record(value, day_text(day), entity)
-    return Record(value, day_text(day), entity, previous[0], day_text(previous[1]), previous[2])

@@ -14,11 +14,15 @@ from hypothesis import strategies as st
 from schemas.instants import day_text
 from schemas.progress import BASE_MAX, METRICS
 from schemas.rows import DailyRow, encode_row
-from streams.progress import facts, windows
+from streams.progress import facts, saying, windows
 from streams.progress.history import History
+from streams.progress.milestones import Shown
 from streams.progress.reading import Read, read
+from streams.progress.records import Held, change, search
+from streams.progress.streaks import Run
 
 native = pytest.importorskip("streams.progress.native", reason="was not built")
+native_said = pytest.importorskip("streams.progress.native_said", reason="was not built")
 SCALES = {metric.name: metric.scale for metric in METRICS}
 reader = native.DayReader([field.encode_name for field in msgspec.structs.fields(DailyRow)], SCALES)
 
@@ -153,3 +157,72 @@ def test_windows_slide_and_are_said_alike(changed: list[tuple[int, bytes | None]
         for each in both:
             each.slide(history, FIRST + days[i % len(days)])
         assert both[0].values(FIRST) == both[1].values(FIRST), day_text(both[0].as_of)
+
+
+@given(
+    *(st.none() | cells, st.none() | cells, st.integers(FIRST, FIRST + 20)),
+    st.lists(st.tuples(st.integers(FIRST, FIRST + 20), cells), max_size=4),
+)
+def test_what_changes_only_sums_changes_no_record_and_no_mark(
+    old: bytes | None, cell: bytes | None, day: int, others: list[tuple[int, bytes]]
+) -> None:
+    history = History()
+    for on, each in [*others, (day, old)]:
+        history.put(on, each)
+    records = search(history.all())
+    is_quiet = native.sums_only(old, cell, day, records)
+    mask, before, tail, week = facts.opened(old)
+    new_mask, after, new_tail, new_week = facts.opened(cell)
+    if old is not None and old == cell:
+        assert is_quiet
+    if is_quiet:
+        assert not (mask ^ new_mask) & facts.MARKS
+        assert (tail, week) == (new_tail, new_week)
+        assert not change(dict(records), day, before, after, {}).any
+
+
+any_name = names | st.sampled_from(["estimated_1rm_kg:Bench Press (Barbell)", 'a"b', "a\\b", "\x7f", "ü", "\ud7ff", ""])
+quantities = st.one_of(
+    st.floats(0, 1e300),
+    st.integers(0, 10**13).map(lambda n: n / 1000),
+    st.sampled_from([0.0, -0.0, 1 / 3, 5e-324, 1e9, 1e12, 999999999999.999, 1e15, 1e16, 4503599627370.4965, 0.0005]),
+)
+day_numbers = st.integers(FIRST - 900, FIRST + 900) | st.sampled_from([-1, 0, 2_000_000, 2_000_001, 2_900_000])
+holders = st.tuples(quantities, day_numbers, st.none() | any_name)
+held = st.builds(lambda now, before: Held(*now, before), holders, st.none() | holders)
+
+
+@given(any_name, held)
+def test_a_record_is_said_alike(name: str, record: Held) -> None:
+    assert native_said.record_said(name, record) == saying.record_said(name, record)
+
+
+@given(any_name, st.tuples(day_numbers, day_numbers, st.integers(1, 9999), st.booleans()), st.data())
+def test_a_streak_is_said_alike(name: str, shown: tuple[int, int, int, bool], data: st.DataObject) -> None:
+    best = Run(*data.draw(st.tuples(day_numbers, day_numbers, st.integers(1, 9999))))
+    both = native_said.streak_said(name, Shown(*shown), best), saying.streak_said(name, Shown(*shown), best)
+    assert both[0] == both[1]
+
+
+kilograms = st.integers(1, 10**6).map(lambda grams: grams / 1000) | st.floats(0.001, 1e8)
+estimates = st.dictionaries(st.sampled_from(["Squat", "Übung", 'a"b', "Row", ""]), kilograms, max_size=3)
+
+
+@given(st.dictionaries(st.integers(FIRST - 50, FIRST + 5), estimates, max_size=12))
+def test_strength_is_said_alike(lifts: dict[int, dict[str, float]]) -> None:
+    assert native_said.strength_said(lifts, FIRST) == saying.strength_said(lifts, FIRST)
+
+
+parts = st.none() | st.sampled_from([b"{}", b'{"a":1}', b'{"b":{"c":"\xc3\xbc"}}'])
+
+
+@given(
+    any_name,
+    st.integers(0, 2**62),
+    st.tuples(day_numbers, day_numbers, st.integers(1, 40_000)),
+    st.tuples(*[st.none() | quantities] * 3),
+    st.tuples(*[parts] * 4),
+)
+def test_a_row_is_said_alike(user: str, version: int, days: Any, load: Any, said: Any) -> None:
+    one = native_said.row_said(user, version, days, load, said)
+    assert one == saying.row_said(user, version, days, load, said)
