@@ -9,9 +9,9 @@ from streams.progress.core import Progress
 from streams.runtime import ChunkApp, chunked_topic, chunks, fold_table, make_app
 
 TABLE = "cells"
-PACE = {"flush_interval_s": 1.0, "max_uncommitted_chunks": 16}
+PACE = {"flush_interval_s": 2.0, "max_uncommitted_chunks": 32}
 """A row of progress is ten times as large as what changed it, and only the last one counts: under load a user is told
-once a second at most, however many days change; after a pause at once."""
+every two seconds at most, however many days change; after a pause at once."""
 assert f"{PROGRESS_APP}-{TABLE}-changelog" == CELLS.name, "schemas/topics.py names the changelog that Faust would"
 
 

@@ -1,4 +1,5 @@
-"""Which hands the stream has: compiled ones (native.pyx, native_said.pyx), or Python where they were not built or DAYBOOK_NATIVE=0.
+"""Which hands the stream has: compiled ones (native.pyx, native_said.pyx), or Python where they were not built or
+DAYBOOK_NATIVE=0.
 
 Both say the same, to the byte (tests/unit/test_progress_native.py). The compiled reader takes rows as the daily stream
 writes them; whatever else a record is, refusals above all, is asked of Python.

@@ -20,9 +20,10 @@ from producers import generate, truth
 from schemas.codec import Rejected, reader
 from schemas.families import FAMILY_OF
 from schemas.instants import parse_instant
+from schemas.positions import version_of
 from schemas.progress import decode_progress
 from schemas.rows import decode_daily
-from schemas.topics import DAILY_SOURCES
+from schemas.topics import DAILY_SOURCES, GENERATION
 from sinks.batch import Batch, EventRow
 from sinks.migrate import migrate
 from streams.daily.core import Ledger
@@ -107,11 +108,11 @@ async def fill(postgres: str, clickhouse: str, raw: list[bytes]) -> None:
         ]
         keys = [json.loads(value)["subject"].encode() for value in values]
         ledger.fold(Records(topic.name, 0, range(n), [NOW_MS] * n, keys, values))
-    days = ledger.drain(4 << 40).rows["daily"]
+    days = ledger.drain(version_of(GENERATION, 1)).rows["daily"]
     m = len(days)
     progress.fold(Records("daily", 0, range(m), [0] * m, [key for key, _ in days], [value for _, value in days]))
     batch.daily = [decode_daily(value or b"") for _, value in days]
-    batch.progress = [decode_progress(value or b"") for _, value in progress.drain(4 << 40).rows["progress"]]
+    batch.progress = [decode_progress(value or b"") for _, value in progress.drain(version_of(GENERATION, 1)).rows["progress"]]
     sink = sinks.build("clickhouse", clickhouse)
     await sink.open()
     try:
