@@ -112,7 +112,9 @@ async def fill(postgres: str, clickhouse: str, raw: list[bytes]) -> None:
     m = len(days)
     progress.fold(Records("daily", 0, range(m), [0] * m, [key for key, _ in days], [value for _, value in days]))
     batch.daily = [decode_daily(value or b"") for _, value in days]
-    batch.progress = [decode_progress(value or b"") for _, value in progress.drain(version_of(GENERATION, 1)).rows["progress"]]
+    batch.progress = [
+        decode_progress(value or b"") for _, value in progress.drain(version_of(GENERATION, 1)).rows["progress"]
+    ]
     sink = sinks.build("clickhouse", clickhouse)
     await sink.open()
     try:
