@@ -12,7 +12,7 @@ neighbours, so what stage two adds up is short by at most the last of them for e
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TypeVar
 
@@ -20,6 +20,7 @@ from schemas.affinity import (
     BUNDLE,
     HALVINGS,
     Recommendations,
+    TasteRow,
     Together,
     encode_row,
     pack,
@@ -163,11 +164,9 @@ class Affinity:
         for subject in _first(self._lively, len(self._lively) - LIVELY):
             del self._lively[subject]
         self._forget()
-        told: Pairs = []
-        for subject in self._changed:
-            row = tastes.row(self.users[subject].weeks, subject.decode(), version)
-            told.append((subject, encode_row(row)))
-        rows: dict[Target, Pairs] = {AFFINITY.name: told, RECOMMENDATIONS.name: self._lists(version)}
+        made = {s: tastes.row(self.users[s].weeks, s.decode(), version) for s in self._changed}
+        told: Pairs = [(subject, encode_row(row)) for subject, row in made.items()]
+        rows: dict[Target, Pairs] = {AFFINITY.name: told, RECOMMENDATIONS.name: self._lists(version, made)}
         rows |= self._told_items(version)
         drained = Drained([*self._state.items(), (_CLOCK, b"%d" % self.clock_ms)], rows)
         self._state, self._changed, self._moved = {}, {}, {}
@@ -245,7 +244,9 @@ class Affinity:
         meet: dict[int, list[Together]] = {}
         for name in self._moved:
             item = self.items[name]
-            near = heapq.nsmallest(MOST_NEAR, item.near.items(), key=_most_frequent)
+            near = list(item.near.items())
+            if len(near) > MOST_NEAR:
+                near = heapq.nsmallest(MOST_NEAR, near, key=_most_frequent)
             creator, category = max(item.claims, default=("", ""))
             told = Together(name, self.partition, version, item.users, creator or None, category or None, near)
             meet.setdefault(partition_of(name, self.partitions), []).append(told)
@@ -290,7 +291,7 @@ class Affinity:
         else:
             self.known.take(unpack_one_related(value))
 
-    def _lists(self, version: int) -> Pairs:
+    def _lists(self, version: int, made: Mapping[bytes, TasteRow]) -> Pairs:
         """Lists of users who were active, or for whom there is something new, first come first served."""
         rows: Pairs = []
         for subject in _first(self._waiting, LISTS_A_FLUSH):
@@ -298,7 +299,8 @@ class Affinity:
             user = self.users.get(subject)
             if user is None:
                 continue
-            entries = suggest(tastes.row(user.weeks, "", 0), user.likes.order, user.seen, self.known)
+            likes = made.get(subject) or tastes.row(user.weeks, "", version)
+            entries = suggest(likes, user.likes.order, user.seen, self.known)
             told = hash(encode_row(entries)) or 1
             if told != self._lively.get(subject):
                 row = Recommendations(subject.decode(), version, self.clock_ms, entries)

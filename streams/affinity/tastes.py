@@ -9,7 +9,6 @@ seven before it: no clock is asked.
 from __future__ import annotations
 
 import functools
-import heapq
 from decimal import Context, Decimal
 from sys import intern
 
@@ -93,22 +92,33 @@ def row(weeks: Weeks, user_id: str, version: int) -> TasteRow:
     if not weeks:
         return TasteRow(user_id, version)
     last = max(weeks)
-    counted = {number: week for number, week in weeks.items() if number > last - HALVINGS}
     latest = max(weeks[last].hours)
-    unit = growth()[latest % HALF_LIFE_H] << HALVINGS - 1
-    sums: dict[str, int] = {}
-    for number, week in counted.items():
-        shift = number - (last - HALVINGS + 1)
-        for name, weight in week.sums.items():
-            sums[name] = sums.get(name, 0) + (weight << shift)
-    found = TasteRow(user_id, version, latest * HOUR_MS, min(counted[min(counted)].hours) * HOUR_MS)
-    found.events = sum(sum(week.hours.values()) for week in counted.values())
+    if len(weeks) == 1:
+        counted, sums = [weeks[last]], weeks[last].sums
+        unit = growth()[latest % HALF_LIFE_H]
+    else:
+        first = last - HALVINGS + 1
+        counted, sums = [week for number, week in sorted(weeks.items()) if number >= first], {}
+        for number, week in weeks.items():
+            if number >= first:
+                for name, weight in week.sums.items():
+                    sums[name] = sums.get(name, 0) + (weight << number - first)
+        unit = growth()[latest % HALF_LIFE_H] << HALVINGS - 1
+    found = TasteRow(user_id, version, latest * HOUR_MS, min(counted[0].hours) * HOUR_MS)
+    found.events = sum(sum(week.hours.values()) for week in counted)
     kinds: dict[str, list[tuple[int, str]]] = {CATEGORY: [], CREATOR: [], HASHTAG: [], REGION: []}
     for name, weight in sums.items():
-        if (share := weight // unit) > 0:
-            kinds[name[0]].append((-share, name[1:]))
+        if weight >= unit:
+            kinds[name[0]].append((-(weight // unit), name[1:]))
     found.categories, found.creators, found.hashtags = (
-        {name: -share for share, name in heapq.nsmallest(TASTES, kinds[kind])} for kind in (CATEGORY, CREATOR, HASHTAG)
+        _strongest(kinds[CATEGORY]),
+        _strongest(kinds[CREATOR]),
+        _strongest(kinds[HASHTAG]),
     )
     found.region = min(kinds[REGION], default=(0, None))[1]
     return found
+
+
+def _strongest(weights: list[tuple[int, str]]) -> dict[str, int]:
+    weights.sort()
+    return {name: -weight for weight, name in weights[:TASTES]}
