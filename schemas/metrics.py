@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 Kind = Literal["counter", "gauge", "histogram"]
-STREAM_ROLES = ("streams", "progress")
+STREAM_ROLES = ("streams", "progress", "trending", "lists", "affinity")
 SINK_ROLES = ("postgres", "clickhouse", "redis")
 READERS = (*STREAM_ROLES, *SINK_ROLES)
 """Roles that read topics, chunk by chunk."""

@@ -1,10 +1,12 @@
-"""`python -m bench.recs`: hit rate@20 and coverage on a time split of the generator, beside popularity and random."""
+"""`python -m bench.recs`: hit rate@20 and coverage on a time split of the generator, beside popularity and random;
+`--fold`: what stage one costs a core.
+"""
 
 from __future__ import annotations
 
 import argparse
 
-from bench.recs import methods
+from bench.recs import fold, methods
 from bench.recs.split import split
 
 SIZE = 20
@@ -17,7 +19,13 @@ def main() -> None:
     parser.add_argument("--catalogue", type=int, default=2_000)
     parser.add_argument("--days", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--fold", action="store_true", help="CPU microseconds an event, no broker")
     asked = parser.parse_args()
+    if asked.fold:
+        cost = fold.measure(asked.views, asked.users)
+        total = cost.fold + cost.drain
+        print(f"fold {cost.fold:.1f} + drain {cost.drain:.1f} µs an event: {1e6 / total:,.0f} events/s on one core")
+        return
     cut = split(asked.users, asked.views, asked.catalogue, asked.days, asked.seed)
     print(
         f"{len(cut.records):,} events of {len(cut.seen):,} users are learnt from, {len(cut.catalogue):,} videos; "

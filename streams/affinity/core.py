@@ -11,7 +11,6 @@ neighbours, so what stage two adds up is short by at most the last of them for e
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TypeVar
@@ -244,9 +243,7 @@ class Affinity:
         meet: dict[int, list[Together]] = {}
         for name in self._moved:
             item = self.items[name]
-            near = list(item.near.items())
-            if len(near) > MOST_NEAR:
-                near = heapq.nsmallest(MOST_NEAR, near, key=_most_frequent)
+            near = _most_frequent(item.near)
             creator, category = max(item.claims, default=("", ""))
             told = Together(name, self.partition, version, item.users, creator or None, category or None, near)
             meet.setdefault(partition_of(name, self.partitions), []).append(told)
@@ -328,8 +325,14 @@ def _latest_week(user: User) -> int:
     return max(tastes.week_of(unpack_winner(value).ms) for value in user.entities.values())  # deletes
 
 
-def _most_frequent(pair: tuple[str, int]) -> tuple[int, str]:
-    return -pair[1], pair[0]
+def _most_frequent(near: Mapping[str, int]) -> list[tuple[str, int]]:
+    """The MOST_NEAR most frequent, equals in the order of their names; in no order among themselves."""
+    if len(near) <= MOST_NEAR:
+        return list(near.items())
+    least = sorted(near.values(), reverse=True)[MOST_NEAR - 1]
+    found = [pair for pair in near.items() if pair[1] > least]
+    equals = sorted(name for name, both in near.items() if both == least)
+    return found + [(name, least) for name in equals[: MOST_NEAR - len(found)]]
 
 
 def _by_time(held: tuple[Winner, bytes]) -> tuple[int, bytes]:

@@ -193,5 +193,27 @@ def test_a_taste_halves_in_a_week_and_is_gone_after_eight() -> None:
         assert rig.shown()["u1"].categories["news"] == 1000
 
 
+def test_of_more_neighbours_than_a_partition_tells_the_most_frequent_are_told_whatever_came_first() -> None:
+    from streams.affinity.core import MOST_NEAR
+
+    # Everybody likes the same hub, and eight of 90 videos.
+    history = received(
+        event(f"u{user}", T0 + place, T0, entity=f"e{user}-{place}", content=content)
+        for user in range(120)
+        for place, content in enumerate(["hub", *(f"v{(user * 7 + n * n) % 90:02}" for n in range(8))])
+    )
+    told = []
+    for some in (history, history[::-1]):
+        rig = Rig()
+        rig.send(some)
+        rig.settle()
+        told.append([sorted(state.items["hub"][s].near) for state in rig.two for s in state.items.get("hub", {})])
+        assert [len(near) for near in told[-1]] == [MOST_NEAR] * PARTITIONS
+    assert told[0] == told[1]
+    users, pairs = plain(history)[1]
+    for near in told[0]:
+        assert all(0 < both <= pairs[min("hub", other), max("hub", other)] <= users["hub"] for other, both in near)
+
+
 def test_the_partitions_of_the_rig_are_all_used() -> None:
     assert {sum(f"u{n}".encode()) % PARTITIONS for n in range(1, 5)} == set(range(PARTITIONS))
