@@ -197,10 +197,11 @@ def test_of_more_neighbours_than_a_partition_tells_the_most_frequent_are_told_wh
     from streams.affinity.core import MOST_NEAR
 
     # Everybody likes the same hub, and eight of 90 videos.
+    videos = [f"v{n:02}" for n in range(90)]
     history = received(
         event(f"u{user}", T0 + place, T0, entity=f"e{user}-{place}", content=content)
         for user in range(120)
-        for place, content in enumerate(["hub", *(f"v{(user * 7 + n * n) % 90:02}" for n in range(8))])
+        for place, content in enumerate(["hub", *random.Random(user).sample(videos, 8)])
     )
     told = []
     for some in (history, history[::-1]):
