@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test nemesis test-faults test-slow check pictures bench-daily bench-recs bench bench-quick clean
+.PHONY: help setup demo test nemesis test-faults test-slow check pictures bench-daily bench-recs bench-http bench bench-quick clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -58,6 +58,9 @@ bench-daily: setup  ## one core, 1,000,000 meals: events a second of the daily s
 
 bench-recs: setup  ## recommendations on a time split of the generator: hit rate and coverage beside popularity and random
 	@$(BIN)/python -m bench.recs
+
+bench-http: setup  ## the HTTP service: events taken, numbers given, and what happens past its limit
+	@$(BIN)/python -m bench.http
 
 bench: setup  ## the same job by Daybook and its peers, in turns: a table, bench/results/
 	@$(BIN)/python -m bench.peers

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from api.problems import Problem
+from schemas.affinity import LIST_SIZE as MOST_RECOMMENDED
 from schemas.instants import zone
 from schemas.trending import ALL, KINDS, LIST_SIZE, WINDOWS
 from sinks.days import FIRST, LAST
@@ -135,6 +136,22 @@ def trending(kind: str, query: Mapping[str, str]) -> List:
         raise Problem(400, f"window must be one of {', '.join(WINDOWS)}")
     limit = number(query.get("limit"), "limit", default=LIST_SIZE, most=LIST_SIZE)
     return List(kind, region if region == ALL else region.upper(), window, limit)
+
+
+class Recommended(NamedTuple):
+    """Where somebody is of whom nothing is known, and how many places are wanted."""
+
+    region: str | None
+    limit: int
+
+
+def recommended(query: Mapping[str, str]) -> Recommended:
+    """What a query says of recommendations."""
+    region = query.get("region")
+    if region is not None and not _REGION.fullmatch(region):
+        raise Problem(400, "region must be an ISO 3166-1 code of two letters")
+    limit = number(query.get("limit"), "limit", default=MOST_RECOMMENDED, most=MOST_RECOMMENDED)
+    return Recommended(region and region.upper(), limit)
 
 
 def etag(body: bytes) -> str:

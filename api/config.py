@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from api.keys import Keys
+from schemas.affinity import Suggestion
 
 
 class NotToBeHad(Exception):
@@ -15,6 +16,8 @@ class NotToBeHad(Exception):
 
 Explain = Callable[[str, str, str | None], bytes]
 """User, day, metric or None → the explanation as JSON; it may block. Raises NotToBeHad."""
+Cold = Callable[[Mapping[str, Sequence[str]], str | None, int], list[Suggestion]]
+"""Region → the ids that trend there, a region, how many → what is shown to somebody of whom nothing is known."""
 Look = Callable[[], dict[str, Any]]
 """What operators see; it may block."""
 
@@ -67,6 +70,8 @@ class Config:
     limits: Limits = Limits()
     explain: Explain | None = None
     """Says what a number is made of; None: not here."""
+    cold: Cold | None = None
+    """Recommends where nothing is known; None: nothing is recommended then."""
     look: Look | None = None
     """Says how all servers and workers are; None: not here."""
     answer_s: float = 5.0

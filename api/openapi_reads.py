@@ -6,6 +6,7 @@ from typing import Any
 
 from api import asking
 from api.problems import responses
+from schemas.affinity import LIST_SIZE as MOST_RECOMMENDED
 from schemas.tables import DAILY_COLUMNS, PROGRESS_COLUMNS
 from schemas.trending import ALL, KINDS, LIST_SIZE, WINDOWS
 
@@ -18,6 +19,7 @@ _REFUSED = {
     429: "Too many requests a minute: ask again after Retry-After seconds",
     503: "No store answers, and nothing is kept: ask again after Retry-After seconds",
 }
+_ITEM = {"type": "object", "properties": {"id": {"type": "string"}, "score": {"type": "number"}}}
 _EXPLAINED: dict[str, Any] = {
     "exists": {"type": "boolean", "description": "Whether anything is left on the day"},
     "row": {"type": "object", "description": "What the row must say"},
@@ -83,6 +85,25 @@ def described() -> dict[str, Any]:
         **_user("streaks", "Days in a row", _object({**user, "as_of": {}, "streaks": {"type": "object"}}), []),
         **_user("records", "Personal records", _object({**user, "as_of": {}, "records": {"type": "object"}}), []),
         **_user(
+            "recommendations",
+            "What the user may like and has not seen, with the parts of each score",
+            _object(
+                {
+                    **user,
+                    "known": {"type": "boolean", "description": "false: nothing is known, so this is what trends"},
+                    "at": {"type": ["string", "null"], "description": "the stream's clock"},
+                    "items": {
+                        "type": "array",
+                        "items": _object({"id": {"type": "string"}, "score": {"type": "number"}}),
+                    },
+                }
+            ),
+            [
+                _query("region", {"type": "string"}, "ISO 3166-1 code of two letters, for who is not known", "DE"),
+                _query("limit", _whole(MOST_RECOMMENDED, MOST_RECOMMENDED), "Places"),
+            ],
+        ),
+        **_user(
             "explain",
             "What a day's numbers are made of: what counts, what was left out and why, and what each store says",
             _object({**user, "date": _DATE, **_EXPLAINED}),
@@ -98,11 +119,10 @@ def described() -> dict[str, Any]:
 
 
 def _trending() -> dict[str, Any]:
-    item = _object({"id": {"type": "string"}, "score": {"type": "number"}})
     said: dict[str, Any] = {name: {"type": "string"} for name in ("kind", "region", "window")}
     said |= {
         "at": {"type": ["string", "null"], "description": "the stream's clock"},
-        "items": {"type": "array", "items": item},
+        "items": {"type": "array", "items": _ITEM},
     }
     kind = {"name": "kind", "in": "path", "required": True, "schema": {"type": "string", "enum": list(KINDS)}}
     asked = [

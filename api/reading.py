@@ -17,9 +17,11 @@ from api.pacer import Pacer
 from api.problems import Problem, unavailable
 from api.stores import Away, Stores
 from api.who import who
+from schemas.affinity import LIST_SIZE
 from schemas.progress import ProgressRow
 from schemas.rows import DailyRow
 from schemas.tables import DAILY_COLUMNS
+from schemas.trending import ALL
 from sinks.redis.encode import instant
 
 _json = msgspec.json.Encoder(order="deterministic").encode
@@ -27,6 +29,7 @@ METRICS = frozenset(column.name for column in DAILY_COLUMNS[2:])
 """What `fields` may name of a day."""
 PRIVATE = "private, no-cache"
 """May be kept by the reader's own cache, which must ask each time whether it still holds."""
+OWN_LIST = "private, max-age=60"
 SHARED = "public, max-age=30, stale-if-error=600"
 
 
@@ -89,6 +92,27 @@ async def _progress(request: Request, said: Callable[[ProgressRow], dict[str, An
         return said(row) | {"user_id": user}
 
     return await _answer(request, (request.scope["route"].path, user), read, PRIVATE)
+
+
+async def recommendations(request: Request) -> Response:
+    """What a user may like and has not seen: ?region=, for who is not known yet, and ?limit=."""
+    user = await _user(request)
+    wanted = asking.recommended(request.query_params)
+
+    async def read() -> dict[str, Any]:
+        stores = _shared(request).stores
+        row = await stores.recommended(user)
+        said: dict[str, Any] = {"user_id": user, "known": row is not None and bool(row.entries)}
+        entries = row.entries if row is not None else []
+        cold = request.state.config.cold
+        if not entries and cold is not None:
+            lists = {name: await stores.listed("videos", name, "24h") for name in (wanted.region, ALL) if name}
+            ids = {name: [entry.id for entry in found.entries] for name, found in lists.items() if found}
+            entries = cold(ids, wanted.region, LIST_SIZE)
+        items = [msgspec.to_builtins(entry) | {"score": entry.score / 1000} for entry in entries[: wanted.limit]]
+        return said | {"at": instant(row.at_ms) if said["known"] and row else None, "items": items}
+
+    return await _answer(request, ("recommendations", user, wanted), read, OWN_LIST)
 
 
 async def trending(request: Request) -> Response:

@@ -25,6 +25,7 @@ from api.pacer import Pacer
 from api.problems import Problem
 from api.publisher import Publisher
 from api.stores import Stores
+from api.tokens import Checked
 from api.who import admin_or_open
 from schemas.metrics import Meters
 
@@ -48,6 +49,7 @@ def build(config: Config, meters: Meters, scrape: Scrape, leaving: asyncio.Event
             shared = reading.Reading(stores, pacer)
             yield {
                 "config": config,
+                "checked": Checked(),
                 "meters": meters,
                 "scrape": scrape,
                 "ingest": ingest.Ingest(config, publisher, pacer, meters),
@@ -114,6 +116,7 @@ ROUTES = [
     Route("/v1/users/{user:path}/progress", reading.progress),
     Route("/v1/users/{user:path}/streaks", reading.streaks),
     Route("/v1/users/{user:path}/records", reading.records),
+    Route("/v1/users/{user:path}/recommendations", reading.recommendations),
     Route("/v1/users/{user:path}/explain", explaining.explain),
     Route("/v1/trending/{kind}", reading.trending),
     Route("/v1/stream", live.stream),

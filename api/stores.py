@@ -20,14 +20,18 @@ from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 
 from api.breaker import Breaker
+from schemas.affinity import Recommendations
 from schemas.progress import ProgressRow
 from schemas.rows import DailyRow
 from schemas.tables import DAILY, DAILY_COLUMNS
 from schemas.trending import TrendingList
+from sinks.postgres import affinity as postgres_affinity
 from sinks.postgres import progress as postgres_progress
 from sinks.postgres import read as postgres_read
 from sinks.postgres import trending as postgres_trending
+from sinks.redis import affinity as redis_affinity
 from sinks.redis import read as redis_read
+from sinks.redis.affinity import keys as recommendation_keys
 from sinks.redis.encode import key, progress_key
 from sinks.redis.trending import keys as trending_keys
 
@@ -148,6 +152,18 @@ class Stores:
         query = f"{postgres_trending.SELECT} WHERE kind = %s AND region = %s AND time_window = %s"
         found = await self._ask("postgres", lambda: self._select(query, (kind, region, window)))
         return postgres_trending.row(found[0]) if found else None
+
+    async def recommended(self, user: str) -> Recommendations | None:
+        """A user's recommendations; None where nothing is known of the user. Raises Away."""
+        try:
+            (said,) = await self._ask("redis", lambda: self._hashes([recommendation_keys(user)[1]]))
+            if said:
+                return redis_affinity.row(user, said)
+        except Away:
+            pass
+        query = f"{postgres_affinity.SELECT_RECOMMENDATIONS} WHERE user_id = %s"
+        found = await self._ask("postgres", lambda: self._select(query, (user,)))
+        return postgres_affinity.recommendations_row(found[0]) if found else None
 
     def script(self, text: str) -> AsyncScript:
         """A script for Redis; nobody is asked yet."""

@@ -6,8 +6,10 @@ an argument, so PyJWT's own look at the clock is switched off and exp and nbf ar
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any, Literal, cast, get_args
+from hashlib import sha256
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 import jwt
 
@@ -55,9 +57,26 @@ def header(token: str) -> tuple[str, str | None]:
     return algorithm, kid
 
 
-def read(token: str, key: Any, algorithm: str, *, now_s: float, audience: str, issuer: str | None = None) -> Who:
-    """Whom a token speaks for. `algorithm` is the one that `key` is for, never what the token says of itself (RFC 8725
-    §3.1). Raises Untrusted."""
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a token says whose signature holds."""
+
+    who: Who
+    expires_s: float
+    begins_s: float
+
+    def at(self, now_s: float) -> Who:
+        """Whom it speaks for at this time. Raises Untrusted."""
+        if now_s >= self.expires_s + LEEWAY_S:
+            raise Untrusted("the token has expired")
+        if now_s < self.begins_s - LEEWAY_S:
+            raise Untrusted("the token does not count yet")
+        return self.who
+
+
+def verified(token: str, key: Any, algorithm: str, *, audience: str, issuer: str | None = None) -> Claims:
+    """What a token says. `algorithm` is the one that `key` is for, never what the token says of itself (RFC 8725 §3.1).
+    Raises Untrusted."""
     options: Any = {"verify_exp": False, "verify_nbf": False, "verify_iat": False, "require": ["exp", "sub", "aud"]}
     try:
         claims = jwt.decode(token, key, [algorithm], options=options, audience=audience, issuer=issuer)
@@ -72,14 +91,49 @@ def read(token: str, key: Any, algorithm: str, *, now_s: float, audience: str, i
     expires, begins = claims["exp"], claims.get("nbf", 0)
     if not _is_time(expires) or not _is_time(begins):
         raise Untrusted("the token's times are no numbers")
-    if now_s >= expires + LEEWAY_S:
-        raise Untrusted("the token has expired")
-    if now_s < begins - LEEWAY_S:
-        raise Untrusted("the token does not count yet")
     subject, role = claims["sub"], claims.get("role", "user")
     if not isinstance(subject, str) or not subject or role not in ROLES:
         raise Untrusted("the token names no subject or no known role")
-    return Who(subject, cast(Role, role))
+    return Claims(Who(subject, cast(Role, role)), float(expires), float(begins))
+
+
+def read(token: str, key: Any, algorithm: str, *, now_s: float, audience: str, issuer: str | None = None) -> Who:
+    """Whom a token speaks for now; see `verified`. Raises Untrusted."""
+    return verified(token, key, algorithm, audience=audience, issuer=issuer).at(now_s)
+
+
+class Known(NamedTuple):
+    """A token that was checked before: what it claimed of its key, the key that it was checked with, what it says."""
+
+    algorithm: str
+    kid: str | None
+    key: Any
+    claims: Claims
+
+
+class Checked:
+    """Tokens whose signature held, the latest `most` by their SHA-256: a signature is not computed for every request.
+
+    It says nothing of the time, which is judged each time, nor whether the key still counts: who asks compares that.
+    """
+
+    def __init__(self, most: int = 10_000) -> None:
+        self._most = most
+        self._found: OrderedDict[bytes, Known] = OrderedDict()
+
+    def get(self, token: str) -> Known | None:
+        """What is known of this very token."""
+        return self._found.get(_digest(token))
+
+    def put(self, token: str, known: Known) -> None:
+        """Remember it; the one that was put first is forgotten."""
+        self._found[_digest(token)] = known
+        if len(self._found) > self._most:
+            self._found.popitem(last=False)
+
+
+def _digest(token: str) -> bytes:
+    return sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def _is_time(value: object) -> bool:

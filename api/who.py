@@ -9,7 +9,7 @@ from starlette.requests import Request
 from api import tokens
 from api.config import Config
 from api.problems import Problem, unauthorized
-from api.tokens import Untrusted, Who
+from api.tokens import Checked, Known, Untrusted, Who
 
 
 async def who(request: Request) -> Who:
@@ -18,11 +18,17 @@ async def who(request: Request) -> Who:
     if scheme.lower() != "bearer" or not token.strip():
         raise unauthorized()
     config: Config = request.state.config
+    checked: Checked = request.state.checked
     token = token.strip()
     try:
-        algorithm, kid = tokens.header(token)
+        known = checked.get(token)
+        algorithm, kid = tokens.header(token) if known is None else (known.algorithm, known.kid)
         key, sure = await config.keys.find(algorithm, kid)
-        return tokens.read(token, key, sure, now_s=time.time(), audience=config.audience, issuer=config.issuer)
+        if known is None or known.key is not key:  # new, or its issuer's keys were read again
+            claims = tokens.verified(token, key, sure, audience=config.audience, issuer=config.issuer)
+            known = Known(algorithm, kid, key, claims)
+            checked.put(token, known)
+        return known.claims.at(time.time())
     except Untrusted as why:
         raise unauthorized(str(why)) from None
 

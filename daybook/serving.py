@@ -93,6 +93,7 @@ def run(settings: Settings, ready: Callable[[str], None]) -> None:
     from api.service import build
     from daybook import exporter, looking
     from daybook.heartbeat import Heartbeat
+    from streams.affinity.suggest import cold
 
     watched = exporter.WithoutTopics()
     config = Config(
@@ -105,6 +106,7 @@ def run(settings: Settings, ready: Callable[[str], None]) -> None:
         origins=tuple(origin for each in settings.api_origins.split(",") if (origin := each.strip())),
         open_health=settings.api_open_health,
         explain=_explain(settings),
+        cold=cold,
         look=lambda: looking.look(settings),
         limits=Limits(
             body_bytes=settings.api_body_bytes,

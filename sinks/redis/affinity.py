@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from schemas.affinity import Recommendations
+from schemas.affinity import Recommendations, Suggestion
 from schemas.tables import RECOMMENDATIONS
 
 _json = msgspec.json.Encoder().encode
@@ -33,3 +33,9 @@ def script_arguments(rows: Iterable[Recommendations]) -> tuple[list[str], list[b
         ids = [entry.id for entry in row.entries]
         packed.append(_pack([str(row.version), str(row.at_ms), _json(row.entries).decode(), *ids]))
     return names, packed
+
+
+def row(user_id: str, fields: Mapping[str, str]) -> Recommendations:
+    """A list from the hash beside it."""
+    entries = msgspec.json.decode(fields["entries"], type=list[Suggestion])
+    return Recommendations(user_id, int(fields["version"]), int(fields["at_ms"]), entries)

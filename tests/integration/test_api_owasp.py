@@ -25,7 +25,7 @@ from sinks.batch import Batch
 from stack.stack import Stack
 
 DAY = "2026-03-31"
-OWN = ("today", f"days?to={DAY}", "progress", "streaks", "records", f"explain?date={DAY}")
+OWN = ("today", f"days?to={DAY}", "progress", "streaks", "records", "recommendations", f"explain?date={DAY}")
 """What is one user's alone."""
 
 

@@ -16,6 +16,7 @@ from api_rig import Service, service, token
 from redis.asyncio import Redis
 from sink_kit import make, null_row, row
 
+from schemas.affinity import Recommendations, Suggestion
 from schemas.progress import ProgressRow, Record, Streak, Window
 from schemas.rows import GoalDay
 from schemas.trending import Entry, TrendingList
@@ -49,8 +50,15 @@ def written() -> Batch:
     progress = ProgressRow("u_a", 7, str(LAST), str(LAST), 30, windows={"steps": Window(7.0, 1.0, 7, 28.0, 1.0, 28)})
     progress.streaks, progress.records = {"meals": STREAK}, {"steps": Record(12_345.0, "2026-02-28")}
     entries = [Entry(f"v{n}", 9_000 - n, 3.0, 1.0, 5, 4, 1.5, 0.75, "c1") for n in range(5)]
+    liked = [
+        Suggestion("w1", 9_000, "together", together=9_000, because="v9", both=3),
+        Suggestion("w2", 8_000, "taste"),
+    ]
     return Batch(
-        daily=daily, progress=[progress], trending=[TrendingList("videos", "DE", "24h", 3, 1_774_915_200_000, entries)]
+        daily=daily,
+        progress=[progress],
+        recommendations=[Recommendations("u_a", 1, 1_774_915_200_000, liked)],
+        trending=[TrendingList("videos", "DE", "24h", 3, 1_774_915_200_000, entries)],
     )
 
 
@@ -162,6 +170,26 @@ async def test_trending_tells_the_list_and_when_asked_why(api: Service) -> None:
     assert (said["items"][0]["observed"], said["items"][0]["creator"]) == (3.0, "c1")
     assert (await get(api, "/v1/trending/sounds?window=7d"))[1]["items"] == []
     assert (await get(api, "/v1/trending/cats"))[0] == 404
+
+
+async def test_recommendations_come_from_either_store_and_who_is_not_known_sees_what_trends(
+    own: Stack, api: Service
+) -> None:
+    status, said, headers = await get(api, "/v1/users/u_a/recommendations?limit=2")
+    assert (status, said["known"], headers["Cache-Control"]) == (200, True, "private, max-age=60")
+    assert [(item["id"], item["score"], item["reason"]) for item in said["items"]] == [
+        ("w1", 9.0, "together"),
+        ("w2", 8.0, "taste"),
+    ]
+    async with Redis.from_url(own.endpoints().redis) as redis:
+        await redis.delete("daybook:recommendations-at:u_a")
+    assert (await get(api, "/v1/users/u_a/recommendations?limit=2"))[1] == said, "PostgreSQL has it too"
+    status, said, _ = await get(api, "/v1/users/u_new/recommendations?region=de&limit=3", token("u_new"))
+    assert (status, said["known"], [item["id"] for item in said["items"]]) == (200, False, ["v0", "v1", "v2"])
+    assert (await get(api, "/v1/users/u_new/recommendations", token("u_new")))[1]["items"] == []
+    for query in ("region=Germany", "limit=51"):
+        assert (await get(api, f"/v1/users/u_a/recommendations?{query}"))[0] == 400
+    assert (await get(api, "/v1/users/u_b/recommendations"))[0] == 403
 
 
 async def test_a_stream_tells_today_at_once_and_each_time_it_changes(own: Stack, api: Service) -> None:

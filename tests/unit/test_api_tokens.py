@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,9 +14,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.requests import Request
 
-from api.keys import Published, Secret
-from api.tokens import LEEWAY_S, ROLES, Untrusted, Who, header, issue, read
+from api.config import Config
+from api.keys import Keys, Published, Secret
+from api.problems import Problem
+from api.tokens import LEEWAY_S, ROLES, Checked, Untrusted, Who, header, issue, read
+from api.who import who
 
 SECRET = "0123456789abcdef0123456789abcdef"
 NOW = 1_800_000_000
@@ -150,6 +155,29 @@ async def test_a_new_key_is_found_and_an_issuer_that_is_away_takes_no_key_from_u
     now = 8_000.0
     await keys.find("RS256", "a")
     assert answers == []
+
+
+async def asked(token: str, checked: Checked, keys: Keys) -> Who:
+    config = Config("", "", "", keys)
+    request = Request({"type": "http", "headers": [(b"authorization", f"Bearer {token}".encode())], "state": {}})
+    request.state.config, request.state.checked = config, checked
+    return await who(request)
+
+
+async def test_what_was_checked_before_still_ends_and_goes_with_its_key() -> None:
+    checked, keys = Checked(most=2), Secret(SECRET)
+    now = int(time.time())
+    good, old = signed(GOOD | {"exp": now + 60}), signed(GOOD | {"exp": now - 60})
+    for _ in range(2):
+        assert await asked(good, checked, keys) == Who("u_1", "user")
+        with pytest.raises(Problem, match="expired"):
+            await asked(old, checked, keys)
+    assert checked.get(good) is not None
+    with pytest.raises(Problem, match="signature"):
+        await asked(good, checked, Secret("another secret, of 32 bytes or so"))
+    for number in range(2):
+        await asked(signed(GOOD | {"exp": now + 61 + number}), checked, keys)
+    assert checked.get(good) is None, "only the latest are remembered"
 
 
 def test_a_short_secret_is_refused() -> None:
