@@ -16,22 +16,31 @@ from typing import Any
 import msgspec
 
 from schemas.families import FAMILY_OF
-from schemas.rows import DailyRow, decode_daily
+from schemas.positions import version_of
+from schemas.progress import DAY_RECORDS, ProgressRow, Record, Streak, Strength, Window, decode_progress
+from schemas.progress import METRICS as METRICS_OF_PROGRESS
+from schemas.rows import DailyRow, daily_key, decode_daily, encode_row
 from schemas.tables import DAILY_COLUMNS
+from schemas.topics import GENERATION
 from streams.daily import adherence, days, goals, overlap, valid
 from streams.daily.core import Ledger
 from streams.daily.metrics import METRICS
+from streams.progress.core import Progress
+from streams.progress.metrics import MEANINGS
 from streams.state import Records
 
 PAGE = Path(__file__).parents[1] / "docs" / "metrics.md"
 DAY = "2026-03-01"
 _HEAD = f"""\
-# Daily metrics
+# Metrics
 
-Made by `python -m daybook.metrics_page` from the code that computes them: do not edit. One row per user and local day
-with at least one live entity: `user_metrics_daily` in PostgreSQL, `daily_current` in ClickHouse,
-`daybook:day:USER:DATE` in Redis. Missing is null, never zero. A day without data has no row, so it is null everywhere,
-whatever was planned for it; means and adherence are over days that have one.
+Made by `python -m daybook.metrics_page` from the code that computes them: do not edit.
+
+## Daily
+
+One row per user and local day with at least one live entity: `user_metrics_daily` in PostgreSQL, `daily_current` in
+ClickHouse, `daybook:day:USER:DATE` in Redis. Missing is null, never zero. A day without data has no row, so it is null
+everywhere, whatever was planned for it; means and adherence are over days that have one.
 
 The examples are the day {DAY} of `schemas/examples/events.jsonl`, deletes left out.
 `daybook explain USER DAY METRIC` shows what a number is made of.
@@ -48,6 +57,29 @@ _PARTS = (
 )
 """Titles, and the modules whose first words say the rules."""
 _SHOWN = 60
+_PROGRESS = """
+## Progress
+
+One row per user as of a day, made from the daily rows alone: `user_progress`, `user_streaks`, `user_records` in
+PostgreSQL, `progress_current` in ClickHouse, `daybook:progress:USER` in Redis. Sums, means, changes and ratios are
+rounded once, to a thousandth. The examples are what the example day alone comes to.
+
+Rolled, with sums and means: {names}. With means only: {levels}. Records of whole days: {records}; of single workouts:
+what `bests` names.
+"""
+_TABLE_HEAD = """
+### {title}
+
+| field | unit | what it is | null when | example |
+| --- | --- | --- | --- | --- |
+"""
+_TITLES = {
+    ProgressRow: "The row",
+    Window: "windows: of each metric",
+    Strength: "strength: of each exercise",
+    Streak: "streaks: meals, workouts, goal:ENTITY",
+    Record: "records: of each name",
+}
 
 
 def page() -> str:
@@ -60,9 +92,47 @@ def page() -> str:
         types = ", ".join(metric.types) if len(metric.types) < 6 else "everything on the day"
         lines.append(f"| {column.name} | {metric.unit} | {column.what} | {metric.null} | {types} | {value} |\n")
     text = _HEAD + "".join(lines)
+    text += _progress(row)
     for title, module in _PARTS:
         text += f"\n## {title}\n\n```text\n{cleandoc(module.__doc__ or '')}\n```\n"
     return text
+
+
+def _progress(day: DailyRow) -> str:
+    """The tables of progress, with what the example day alone comes to."""
+    names = [metric.name for metric in METRICS_OF_PROGRESS if not metric.is_level]
+    levels = [metric.name for metric in METRICS_OF_PROGRESS if metric.is_level]
+    text = _PROGRESS.format(names=", ".join(names), levels=", ".join(levels), records=", ".join(DAY_RECORDS))
+    state, key, value = Progress(), daily_key(day), encode_row(day)
+    state.fold(Records("daily", 0, range(1), [0], [key], [value]))
+    row = decode_progress(state.drain(0).rows["progress"][0][1] or b"")
+    parts: dict[Any, Any] = {
+        ProgressRow: row,
+        **{type(one): one for found in (row.windows, row.strength, row.streaks, row.records) for one in _first(found)},
+    }
+    for part, meanings in MEANINGS.items():
+        text += _TABLE_HEAD.format(title=_TITLES[part])
+        types = {field.name: field.type for field in _struct(part).fields}
+        for name, meaning in meanings.items():
+            what = _said_of(types[name])
+            text += f"| {name} | {meaning.unit} | {what} | {meaning.null} | {_example(getattr(parts[part], name))} |\n"
+    return text
+
+
+def _first(found: dict[str, Any] | None) -> list[Any]:
+    return list((found or {}).values())[:1]
+
+
+def _struct(part: type[msgspec.Struct]) -> msgspec.inspect.StructType:
+    found = msgspec.inspect.type_info(part)
+    assert isinstance(found, msgspec.inspect.StructType)
+    return found
+
+
+def _said_of(declared: msgspec.inspect.Type) -> str:
+    """The description that stands beside the field."""
+    assert isinstance(declared, msgspec.inspect.Metadata)
+    return str((declared.extra_json_schema or {})["description"]).replace("|", "\\|")
 
 
 def example() -> DailyRow:
@@ -76,7 +146,7 @@ def example() -> DailyRow:
     for topic, lines in by_topic.items():
         n = len(lines)
         ledger.fold(Records(topic, 0, range(n), [2**42] * n, [b"u_1001"] * n, lines))
-    rows = [decode_daily(value or b"") for _, value in ledger.drain(0).rows["daily"]]
+    rows = [decode_daily(value or b"") for _, value in ledger.drain(version_of(GENERATION, 1)).rows["daily"]]
     return next(row for row in rows if row.date == DAY)
 
 

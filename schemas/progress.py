@@ -26,7 +26,7 @@ class Metric(NamedTuple):
     scale: int
     """Base units in one unit of the row: sums are made of whole base units, so their order does not matter."""
     is_level: bool = False
-    """A level (weight) has means; its sums say nothing."""
+    """A level (weight, a percentage) has means; its sums say nothing."""
 
 
 METRICS = (
@@ -49,6 +49,8 @@ METRICS = (
     Metric("weight_kg", 1000, is_level=True),
     Metric("body_fat_pct", 100, is_level=True),
     Metric("waist_cm", 10, is_level=True),
+    Metric("meal_plan_adherence_pct", 100, is_level=True),
+    Metric("workout_plan_adherence_pct", 100, is_level=True),
 )
 LOAD = "training_load"
 

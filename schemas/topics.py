@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-GENERATION = 5
+GENERATION = 6
 """Raised whenever fold code, contribution layout or partition count change meaning (DESIGN §8 rule 11): a new
 generation has its own consumer group, ledger and higher versions, and folds again from the events.
 
 1: the first. 2: workouts carry their training load and the best of each exercise.
 3: meals and workouts carry what they say of the plan; what several sources saw counts once.
 4: progress keeps the goals that were hit, and says its numbers to a thousandth.
-5: a day says on which weekdays its plans rest.
+5: a day says on which weekdays its plans rest. 6: progress rolls adherence.
 """
 
 REBUILDS_APART = 1_000

@@ -40,6 +40,7 @@ metrics = st.fixed_dictionaries(
         "workouts_completed": st.integers(1, 2),
         "training_load": st.integers(0, 600_000).map(lambda s: s / 600),
         "weight_kg": st.integers(40_000, 90_000).map(lambda g: g / 1000),
+        "meal_plan_adherence_pct": st.integers(0, 10_000).map(lambda parts: parts / 100),
         "bests": bests,
         "rest_day": st.booleans(),
         "rest_days": st.lists(st.sampled_from(["mon", "wed", "sat", "sun"]), min_size=1, max_size=3, unique=True),

@@ -17,8 +17,18 @@ from sinks.batch import EntityRow
 from sinks.clickhouse import encode as clickhouse
 from sinks.clickhouse.entities import StoredEntity
 from streams.daily.core import Ledger
+from streams.daily.metrics import METRICS
 
 DAY = "2026-03-01"
+FOOD = {"name": "x", "energy_kcal": 100, "protein_g": 1, "carbs_g": 2, "fat_g": 3, "fibre_g": 4}
+SET = {"exercise": "Squat", "reps": 5, "load_kg": 80}
+ACTIVE = {"duration_s": 3600, "active_minutes": 30, "calories_kcal": 90, "distance_m": 700}
+PLAN = {
+    "effective_from": DAY,
+    "meals": [{"item": "lunch", "weekdays": ["sun"]}],
+    "workouts": [{"item": "run", "weekdays": ["sun"]}],
+    "rest_days": ["mon"],
+}
 
 
 def explained(metric: str | None, *history: Any, day: str = DAY) -> Explanation:
@@ -159,3 +169,38 @@ def test_every_number_of_a_day_with_everything_can_be_shown() -> None:
     text = list(table(found))
     assert any(line.startswith("  meal:lunch  substituted") for line in text)
     assert found.planned["meal:lunch"].entity == "m"
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_every_metric_can_be_asked_for(metric: str) -> None:
+    """Two watches' worth of a day with everything: the number, what made it, and what did not, with the reason."""
+    day = [
+        event("meal.logged", {"meal_type": "lunch", "items": [FOOD]}, "m"),
+        event("meal.logged", {"meal_type": "lunch", "items": [FOOD, FOOD]}, "m", revision=2),
+        water(300),
+        event("body.measured", {"weight_kg": 70, "body_fat_pct": 20, "waist_cm": 80}, "b"),
+        event("sleep.recorded", {"asleep_s": 25_000, "in_bed_s": 28_000}, "s", "2026-03-01T07:00:00+01:00"),
+        event("plan.assigned", PLAN, "p"),
+        event("goal.set", {"metric": "steps", "target": 5, "direction": "at_least", "effective_from": DAY}, "g"),
+    ]
+    for source, steps in (("ios", 9), ("watch", 8)):
+        trained = {"kind": "run", "duration_s": 600, "calories_kcal": 50, "rpe": 6, "sets": [SET], "planned_item": "run"}
+        day += [
+            event("workout.completed", trained, f"{source}_w", source=source),
+            event("activity.recorded", ACTIVE | {"steps": steps}, f"{source}_a", source=source),
+        ]
+    whole, one = explained(None, *day), explained(metric, *day)
+    assert one.row == {metric: whole.row[metric]}
+    assert one.row[metric] is not None
+    types = METRICS[metric].types
+    assert {line.type for line in one.counted} <= set(types)
+    assert one.counted or metric in ("rest_day", "rest_days"), "plans have made it, and are listed as such"
+    left_out = why(one)
+    if "meal.logged" in types:
+        assert left_out["m"] == "superseded by revision 2"
+    if "workout.completed" in types:
+        assert left_out["ios_w"] is not None
+    if metric in ("steps", "distance_m", "active_minutes", "activity_calories_kcal"):
+        assert left_out["ios_a"] == "lower-priority source: watch was there"
+    if "plan.assigned" in types:
+        assert [line.entity for line in one.plans if line.type == "plan.assigned"] == [f"p from {DAY}"]
