@@ -184,7 +184,8 @@ def test_every_metric_can_be_asked_for(metric: str) -> None:
         event("goal.set", {"metric": "steps", "target": 5, "direction": "at_least", "effective_from": DAY}, "g"),
     ]
     for source, steps in (("ios", 9), ("watch", 8)):
-        trained = {"kind": "run", "duration_s": 600, "calories_kcal": 50, "rpe": 6, "sets": [SET], "planned_item": "run"}
+        trained: dict[str, Any] = {"kind": "run", "duration_s": 600, "calories_kcal": 50, "rpe": 6, "sets": [SET]}
+        trained["planned_item"] = "run"
         day += [
             event("workout.completed", trained, f"{source}_w", source=source),
             event("activity.recorded", ACTIVE | {"steps": steps}, f"{source}_a", source=source),
