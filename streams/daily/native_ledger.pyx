@@ -23,6 +23,18 @@ cdef extern from "Python.h":
     Py_hash_t PyObject_Hash(object what) except -1
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
 
+cdef extern from *:
+    """
+    #if defined(__GNUC__)
+    #define daybook_prefetch(p) __builtin_prefetch(p)
+    #else
+    #define daybook_prefetch(p) ((void)(p))
+    #endif
+    """
+    void daybook_prefetch(const void *p) noexcept nogil
+    ctypedef struct PyDictObject:
+        void *ma_keys
+
 cdef int64_t DAY_MS = MS_PER_DAY
 cdef Py_ssize_t RANK = RANK_BYTES
 cdef Py_ssize_t KIND = KIND_AT
@@ -105,74 +117,133 @@ cdef class Cell:
         self.stale = False
 
 
-def apply(decided, users, dict touched, dict dirty, dict state, dict rowless, take_out, registers, new_user, bint plain):
-    """`Ledger._apply`: (applied, duplicate, superseded). `plain`: users is a dict that nothing overrides."""
-    cdef Py_ssize_t applied = 0, duplicate = 0, superseded = 0
+cdef class UserBase:
+    """What `streams.daily.users.User` keeps."""
+
+    cdef public object book, cells, entities
+    cdef public tuple profiles
+
+
+cdef enum: FAR = 12, NEAR = 6  # how many events ahead memory is asked for
+
+
+def apply(list decided, users, dict touched, dict dirty, dict state, dict rowless, take_out, registers, new_user,
+          bint plain):
+    """`Ledger._apply`: (applied, duplicate, superseded). `plain`: users is a dict that nothing overrides.
+
+    A large state is in no cache, so what an event will touch is asked for a few events before: first its user, then the
+    user's block and days.
+    """
+    cdef Py_ssize_t applied = 0, duplicate = 0, superseded = 0, i, n = len(decided)
     cdef tuple one
     cdef bytes key, winner
     cdef dict cells
     cdef Entities entities
+    cdef UserBase user
     cdef PyObject *found
+    cdef PyObject **ahead = NULL
     cdef int64_t ms, at, member
     cdef int order, was
     cdef Cell cell
     cdef Record held
-    for one in decided:
-        subject, key, winner, amount, platform = one[0], <bytes>one[1], <bytes>one[2], one[3], one[4]
-        if plain:
-            found = PyDict_GetItemWithError(users, subject)
-            user = <object>found if found != NULL else None
-        else:
-            user = users.get(subject)
-        if user is None:
-            user = users[subject] = new_user()
-        cells = user.cells
-        if cells is None:
-            cells = user.warm()
-        entities = user.entities
-        member = entities.find(key)
-        was = -1
-        if member >= 0:
-            entities.read(member, &held)
-            order = memcmp(PyBytes_AS_STRING(winner), held.packed, RANK)
-            if order <= 0:
-                if order == 0:
-                    duplicate += 1
+    if plain and n > FAR:
+        ahead = <PyObject **>malloc(n * sizeof(PyObject *))
+    try:
+        for i in range(n if ahead != NULL else 0):
+            found = ahead[i] = PyDict_GetItemWithError(users, (<tuple>decided[i])[0])
+            if found != NULL:  # nobody leaves before the end, so it may be asked
+                daybook_prefetch(<char *>found)
+        for i in range(n):
+            one = <tuple>decided[i]
+            if ahead != NULL:
+                if i + FAR < n:
+                    ask_far(ahead[i + FAR])
+                if i + NEAR < n:
+                    ask_near(ahead[i + NEAR], <bytes>(<tuple>decided[i + NEAR])[1])
+            subject, key, winner, amount, platform = one[0], <bytes>one[1], <bytes>one[2], one[3], one[4]
+            found = ahead[i] if ahead != NULL else NULL
+            if found == NULL and plain:
+                found = PyDict_GetItemWithError(users, subject)
+            if found != NULL:
+                user = <UserBase>found
+            else:
+                user = None if plain else users.get(subject)
+                if user is None:
+                    user = users[subject] = new_user()
+            if user.cells is None:
+                user.warm()
+            cells, entities = <dict>user.cells, <Entities>user.entities
+            member = entities.find(key)
+            was = -1
+            if member >= 0:
+                entities.read(member, &held)
+                order = memcmp(PyBytes_AS_STRING(winner), held.packed, RANK)
+                if order <= 0:
+                    if order == 0:
+                        duplicate += 1
+                    else:
+                        superseded += 1
+                    continue
+                was = held.packed[KIND]
+                take_out(subject, user, key, entities.winner(member))
+                entities.replace(member, winner)
+            else:
+                member = entities.insert(key, winner)
+            applied += 1
+            PyDict_SetItem(state, key, winner)
+            if amount:
+                ms = one[5]
+                if user.profiles or one[6] is None:
+                    day = day_of(ms, one[6], one[7], user.profiles)
                 else:
-                    superseded += 1
+                    at = ms + <int64_t>one[6] * 60000
+                    at = at // DAY_MS if at >= 0 else -((DAY_MS - 1 - at) // DAY_MS)
+                    day = at
+                found = PyDict_GetItemWithError(cells, day)
+                if found == NULL:
+                    cell = Cell.__new__(Cell)
+                    cell.begin(member, amount, platform, ms)
+                    PyDict_SetItem(cells, day, cell)
+                else:
+                    cell = <Cell>found
+                    cell.add(member, amount, platform, ms)
+                if not PyDict_Contains(touched, cell):
+                    PyDict_SetItem(touched, cell, (subject, day))
                 continue
-            was = held.packed[KIND]
-            take_out(subject, user, key, entities.winner(member))
-            entities.replace(member, winner)
-        else:
-            member = entities.insert(key, winner)
-        applied += 1
-        PyDict_SetItem(state, key, winner)
-        if amount:
-            profiles = user.profiles
-            ms = one[5]
-            if profiles or one[6] is None:
-                day = day_of(ms, one[6], one[7], profiles)
-            else:
-                at = ms + <int64_t>one[6] * 60000
-                at = at // DAY_MS if at >= 0 else -((DAY_MS - 1 - at) // DAY_MS)
-                day = at
-            found = PyDict_GetItemWithError(cells, day)
-            if found == NULL:
-                cell = Cell.__new__(Cell)
-                cell.begin(member, amount, platform, ms)
-                PyDict_SetItem(cells, day, cell)
-            else:
-                cell = <Cell>found
-                cell.add(member, amount, platform, ms)
-            if not PyDict_Contains(touched, cell):
-                PyDict_SetItem(touched, cell, (subject, day))
-            continue
-        rowless[subject] = None
-        if winner[KIND] in registers or was in registers:
-            for day in user.judge_again():
-                dirty[subject, day] = None
+            rowless[subject] = None
+            if winner[KIND] in registers or was in registers:
+                for day in user.judge_again():
+                    dirty[subject, day] = None
+    finally:
+        free(ahead)
     return applied, duplicate, superseded
+
+
+cdef inline void ask_far(PyObject *user) noexcept:
+    """Have what hangs on a user brought near."""
+    if user == NULL:
+        return
+    cdef char *entities = <char *><PyObject *>(<UserBase>user).entities
+    daybook_prefetch(entities)
+    daybook_prefetch(entities + 64)
+    daybook_prefetch(<char *><PyObject *>(<UserBase>user).cells)
+
+
+cdef inline void ask_near(PyObject *user, bytes key) noexcept:
+    """Have the places brought near where its entity will be looked for and written, and its days."""
+    if user == NULL:
+        return
+    cdef Entities entities = <Entities>(<UserBase>user).entities
+    cdef char *keys
+    if entities.places:
+        daybook_prefetch(<char *>(entities.slots + home(<uint32_t>(<uint64_t>PyObject_Hash(key) >> 32), entities.places)))
+        daybook_prefetch(<char *>(entities.entries + entities.numbers))
+        daybook_prefetch(<char *>(entities.arena + entities.used))
+        daybook_prefetch(<char *>(entities.arena + entities.used + 64))
+    if (<UserBase>user).cells is not None:
+        keys = <char *>(<PyDictObject *><PyObject *>(<UserBase>user).cells).ma_keys
+        daybook_prefetch(keys)
+        daybook_prefetch(keys + 64)
 
 
 def meal_row(str subject, int64_t day, Cell cell not None, int64_t version):

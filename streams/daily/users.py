@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from schemas.ledger import unpack_winner
+from streams.compiled import compiled
 from streams.daily.cells import SHIFTS, Cell, cells_of, winner_day
 from streams.daily.days import Profiles
 from streams.daily.entities import Entities
 from streams.daily.valid import EMPTY, Book, book_of
 
 
-class User:
+class _PythonBase:
+    __slots__ = ("book", "cells", "entities", "profiles")
+
+
+if TYPE_CHECKING:
+    _Base = _PythonBase
+else:
+    _compiled = compiled("streams.daily.native_ledger")
+    _Base = _PythonBase if _compiled is None else _compiled.UserBase
+
+
+class User(_Base):
     """One user's part of the ledger. `cells` is None until somebody asks: restored users cost no sums."""
 
-    __slots__ = ("book", "cells", "entities", "profiles")
+    __slots__ = ()
 
     def __init__(self) -> None:
         self.entities = Entities()
