@@ -11,8 +11,7 @@ from libc.string cimport memmove
 
 include "../scan.pxi"
 include "../envelope.pxi"
-
-from hashlib import sha256
+include "../digest.pxi"
 
 from schemas.instants import zone
 from schemas.ledger import pack_place
@@ -322,6 +321,7 @@ cdef class MealReader(EnvelopeReader):
         cdef Text entity = got[ENTITY] if got[ENTITY].at != NULL else got[ID]
         cdef Text subject = got[SUBJECT]
         cdef uint8_t[PREFIX] prefix
+        cdef uint8_t[32] rank
         cdef uint8_t *q = prefix
         cdef uint8_t *content
         cdef uint8_t *w
@@ -346,7 +346,7 @@ cdef class MealReader(EnvelopeReader):
             q = pack_text(q, got[TIMEZONE])
         content = self.buffer + PREFIX - (q - prefix)
         memcpy(content, prefix, q - prefix)
-        digest = sha256(<bytes>content[:self.out - content]).digest()
+        digest(content, self.out - content, rank)
         # the key: subject, family, entity
         key = PyBytes_FromStringAndSize(NULL, subject.size + 3 + entity.size)
         w = <uint8_t *>PyBytes_AS_STRING(key)
@@ -361,7 +361,7 @@ cdef class MealReader(EnvelopeReader):
         w = <uint8_t *>PyBytes_AS_STRING(winner)
         big_endian(w, revision, 4)
         w[4] = 0
-        memcpy(w + 5, PyBytes_AS_STRING(<bytes>digest), 16)
+        memcpy(w + 5, rank, 16)
         big_endian(w + 21, <uint64_t>ms, 8)
         big_endian(w + 29, <uint64_t><int64_t>offset, 2)
         w[31] = self.code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from streams.daily import core
 from streams.daily.reading import native_reader
 from streams.state import Records
 
-pytest.importorskip("streams.daily.native", reason="the extension was not built", exc_type=ImportError)
+native = pytest.importorskip("streams.daily.native", reason="the extension was not built", exc_type=ImportError)
 
 
 def reader() -> Any:
@@ -198,3 +199,10 @@ def test_an_event_that_names_the_current_version_is_taken_as_one_that_names_none
     )
     raw = head + f'"time":"2026-03-01T12:31:00Z","dataschema":"urn:daybook:meal.logged:{version}"}}'.encode()
     assert same_or_left(raw, b"u_1") == taken
+
+
+@given(st.binary(max_size=5_000))
+def test_a_digest_is_hashlibs_in_every_way_there_is(data: bytes) -> None:
+    ways = native.digests(data)
+    assert ways == [hashlib.sha256(data).digest()] * len(ways)
+    assert ways
