@@ -77,8 +77,12 @@ class RedisSink:
         except NoScriptError:  # a restarted Redis knows no scripts
             await self._do(self._redis.script_load(_WRITE))
             await self._do(self._write(rows))
-        for each in newest_lists(batch.trending):
-            await self._call(_TRENDING, trending.keys(each.kind, each.region, each.window), self._list(each))
+        if lists := newest_lists(batch.trending):
+            try:
+                await self._do(self._write_lists(lists), NoScriptError)
+            except NoScriptError:
+                await self._do(self._redis.script_load(_TRENDING))
+                await self._do(self._write_lists(lists))
         suggested = newest_of_users(batch.recommendations)
         for at in range(0, len(suggested), _LISTS_PER_CALL):
             names, packed = affinity.script_arguments(suggested[at : at + _LISTS_PER_CALL])
@@ -86,8 +90,13 @@ class RedisSink:
         faultpoints.reach("redis.written")
         await self._advance(batch.through)
 
-    def _list(self, row: TrendingList) -> list[str]:
-        return trending.arguments(row, self._ttl_s)
+    async def _write_lists(self, rows: Sequence[TrendingList]) -> None:
+        """All at once: one that waits for an answer after each list is late where many things run."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for row in rows:
+            names = trending.keys(row.kind, row.region, row.window)
+            pipeline.evalsha(_SHA1[_TRENDING], len(names), *names, *trending.arguments(row, self._ttl_s))
+        await pipeline.execute()
 
     async def resume(self, committed: Mapping[Place, int]) -> Mapping[Place, int]:
         places = [place for place in committed if place[0] in self.topics]

@@ -6,8 +6,8 @@ if kept and (#kept > #version or (#kept == #version and kept >= version)) then
   return 0
 end
 redis.call('DEL', KEYS[1])
-for i = 4, #ARGV, 2 do
-  redis.call('ZADD', KEYS[1], ARGV[i], ARGV[i + 1])
+if #ARGV > 3 then
+  redis.call('ZADD', KEYS[1], unpack(ARGV, 4))
 end
 redis.call('HSET', KEYS[2], 'version', version, 'at_ms', ARGV[2])
 redis.call('EXPIRE', KEYS[1], ARGV[3])
