@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -45,6 +46,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         daybook("down", "--data", folder, timeout_s=120)
 
 
+@functools.cache
 def address(server: str, data: Path) -> str:
     return dict(line.split("=", 1) for line in ran("env", data=data).splitlines())[f"DAYBOOK_{server.upper()}"]
 
