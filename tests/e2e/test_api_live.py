@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,11 +16,13 @@ from typing import Any
 import aiohttp
 import pytest
 from api_rig import meal
-from command_line import daybook
+from command_line import CLEAN, daybook
 from redis.asyncio import Redis
 
 from api.tokens import Role
 from daybook import serving, settings, workers
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +84,21 @@ async def test_operators_see_every_worker_and_others_do_not(shared: Path, variab
     assert set(states.values()) == {"running"}
     assert found["events"]["applied"] >= 1
     assert isinstance(found["refused"], list)
+
+
+def test_what_the_page_on_the_service_shows_works_as_pasted(shared: Path, variables: dict[str, str]) -> None:
+    """The commands of docs/how-to/api.md, and what it says that they answer."""
+    page = (ROOT / "docs" / "how-to" / "api.md").read_text()
+    commands, answers = (re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL) for kind in ("sh", "json"))
+    wait = f"{sys.executable} -m daybook wait >&2\n"
+    script = wait.join(commands[:2]).replace(".venv/bin/daybook", f"{sys.executable} -m daybook")
+    done = subprocess.run(
+        ["bash", "-euc", script], cwd=ROOT, env=CLEAN | {"DAYBOOK_DATA": str(shared)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    told = re.findall(r"\{.*?\}(?=\{|\s*$)", done.stdout, re.DOTALL)
+    assert len(told) == 2, done.stdout
+    assert list(map(json.loads, told)) == list(map(json.loads, answers[:2]))
 
 
 @pytest.mark.slow
