@@ -52,7 +52,7 @@ def explained(row: TrendingList, place: int, entry: Entry, params: Params | None
     why = "the floor" if entry.expected <= params.floor + 0.001 else "the same hours of the weeks before"
     yield f"expected        {entry.expected:,.3f}, from {why}"
     yield f"views           {entry.views:,} qualified, one per user and {PER[row.window]} of UTC"
-    yield f"unique viewers  {entry.unique_viewers:,} by sketch (standard error 1.6 %)"
+    yield f"unique viewers  {entry.unique_viewers:,}, many by sketch (standard error 1.6 %)"
     yield f"decay           {entry.decay:.1%} is left; halves every {half_life:g} min"
     if row.kind == "videos":
         cap = f"{entry.left_out} more of {entry.creator} left out" if entry.left_out else "not applied"

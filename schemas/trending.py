@@ -76,7 +76,7 @@ class Entry(msgspec.Struct, omit_defaults=True, gc=False):
     observed: Annotated[float, Meta(description="Views and reactions in the window, decayed")]
     expected: Annotated[float, Meta(description="What the same hours of the weeks before lead one to expect, decayed")]
     views: Annotated[int, Meta(description="Qualified views in the window, one per user, not decayed")]
-    unique_viewers: Annotated[int, Meta(description="Distinct viewers, by sketch")]
+    unique_viewers: Annotated[int, Meta(description="Distinct viewers; many by sketch")]
     reactions: Annotated[float, Meta(description="Weighted reactions as they count, decayed")]
     decay: Annotated[float, Meta(description="What is left of views and reactions: decayed by undecayed, 0 to 1")]
     creator: str | None = None
