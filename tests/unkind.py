@@ -13,7 +13,7 @@ SLOW_S = 0.4
 
 
 class Unkind(ThreadingHTTPServer):
-    """Takes events, refuses those whose id begins with bad, and before each answer does what `moods` says next."""
+    """Takes events, refuses those whose id begins with bad-, and before each answer does what `moods` says next."""
 
     daemon_threads = True
 
@@ -57,7 +57,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(int(mood), {"detail": "not now"}, {"Retry-After": "0"})
         if any(event["id"].startswith("spoils") for event in events):
             return self.answer(400, {"detail": "this spoils it"})
-        good = [event for event in events if not event["id"].startswith("bad")]
+        good = [event for event in events if not event["id"].startswith("bad-")]
         with self.server.lock:
             self.server.stored += good
         if mood == "cut after":
