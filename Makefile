@@ -29,7 +29,7 @@ demo: setup  ## a month of real Fitbit data into verified daily totals, and a tr
 	@$(BIN)/daybook demo $(if $(KEEP),--keep)
 
 test: setup check  ## all tests, on real servers in temporary folders
-	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/python -m pytest -q -n 2 --no-loadscope-reorder
 
 SEED ?= 1
 MINUTES ?= 10

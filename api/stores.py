@@ -76,6 +76,7 @@ class Stores:
             max_size=8,
             max_waiting=200,
             timeout=POSTGRES_S,
+            reconnect_timeout=POSTGRES_S,  # else its pauses double for five minutes, also once the server is back
             open=False,
             kwargs={
                 "autocommit": True,

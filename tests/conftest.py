@@ -7,9 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from stack.kafka import JVM_VARIABLE
 from stack.stack import Endpoints, Stack
@@ -18,6 +21,22 @@ settings.register_profile("daybook", deadline=None)  # how fast something is, be
 settings.load_profile("daybook")
 
 os.environ.setdefault(JVM_VARIABLE, "-XX:TieredStopAtLevel=1")  # no broker of these tests lives for long
+
+SHARERS = ("test_cli_import", "test_cli_rejected", "test_api_live", "test_page", "test_verify_names")
+"""Modules that share the stack of tests/e2e/conftest.py; the last of them to run spoils what is stored."""
+
+
+class ByModule(LoadScopeScheduling):  # type: ignore[misc]
+    """Tests of a module stay together, and so do those of modules that share a stack: one process starts it, once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        name = Path(nodeid.partition("::")[0]).stem
+        return "shared" if name in SHARERS else name
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByModule:
+    """Where tests run in several processes."""
+    return ByModule(config, log)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""One stack for the tests that neither stop nor spoil it, and one process for them all (pytest-xdist's groups)."""
+"""One stack for the tests that neither stop nor spoil it: tests/conftest.py keeps them in one process."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 from command_line import daybook
 
-SHARERS = ("test_cli_import", "test_cli_rejected", "test_api_live", "test_page", "test_verify_names")
-"""Modules, in the order in which they run; the last may spoil what is stored."""
 RUN = 20
 """Refusals in a row that stop its streams."""
 
@@ -28,10 +26,3 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield data
     finally:
         daybook("down", "--data", data, timeout_s=180)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of a module stay together, and those who share a stack."""
-    for item in items:
-        name = item.path.stem
-        item.add_marker(pytest.mark.xdist_group("shared" if name in SHARERS else name))
