@@ -40,6 +40,13 @@ def daybook(
     )
 
 
+def ran(*words: object, data: Path) -> str:
+    """What a command printed that must succeed, on a folder whose workers nobody starts again."""
+    done = daybook(*words, "--data", data, timeout_s=120, env={"DAYBOOK_SUPERVISE": "false"})
+    assert done.returncode == 0, f"{words}: {done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
 _guards: dict[Path, subprocess.Popen[bytes]] = {}
 
 

@@ -6,9 +6,12 @@ import itertools
 import json
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+
+import pytest
 
 import sinks
 from schemas.codec import Rejected, reader
@@ -18,6 +21,7 @@ from sinks.base import Sink
 from sinks.batch import EventRow
 from sinks.clickhouse.read import ClickHouseReader
 from sinks.memory import MemorySink
+from sinks.migrate import migrate
 from sinks.postgres.read import PostgresReader
 from sinks.redis.read import RedisReader
 
@@ -112,3 +116,15 @@ def raw_event(**fields: Any) -> bytes:
         **fields,
     }
     return json.dumps({name: value for name, value in whole.items() if value is not None}).encode()
+
+
+@asynccontextmanager
+async def opened(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Kept, Any]]:
+    """For a fixture with stores as its parameters: the sink, open, and which store where."""
+    endpoints = None if request.param == "memory" else request.getfixturevalue("stack").endpoints
+    if endpoints is not None:
+        await migrate(endpoints.postgres, endpoints.clickhouse)
+    made = make(request.param, endpoints)
+    await made.sink.open()
+    yield made, (request.param, endpoints)
+    await made.sink.close()

@@ -10,12 +10,11 @@ import msgspec
 import psycopg
 import pytest
 import redis
-from sink_kit import Kept, make
+from sink_kit import Kept, opened
 
 from schemas.affinity import Recommendations, Suggestion, TasteRow
 from sinks.batch import Batch
 from sinks.memory import MemorySink
-from sinks.migrate import migrate
 from sinks.postgres.affinity import SELECT_RECOMMENDATIONS, SELECT_TASTES, recommendations_row, tastes_row
 from sinks.redis.affinity import keys
 
@@ -28,13 +27,8 @@ ENTRIES = [
 
 @pytest.fixture(params=["memory", "postgres", "redis"])
 async def kept(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Kept, Any]]:
-    endpoints = None if request.param == "memory" else request.getfixturevalue("stack").endpoints
-    if endpoints is not None:
-        await migrate(endpoints.postgres, endpoints.clickhouse)
-    made = make(request.param, endpoints)
-    await made.sink.open()
-    yield made, (request.param, endpoints)
-    await made.sink.close()
+    async with opened(request) as found:
+        yield found
 
 
 def stored(kept: tuple[Kept, Any], user: str) -> Recommendations | None:

@@ -11,14 +11,13 @@ import psycopg
 import pytest
 import redis
 from msgspec.structs import asdict
-from sink_kit import Kept, make
+from sink_kit import Kept, opened
 
 from daybook.settings import Settings
 from daybook.trending import blocked_now
 from schemas.trending import Block, Entry, TrendingList
 from sinks.batch import Batch, BlockRow
 from sinks.memory import MemorySink
-from sinks.migrate import migrate
 from sinks.postgres.trending import SELECT, row
 from sinks.redis.trending import keys
 
@@ -31,13 +30,8 @@ ENTRIES = [
 
 @pytest.fixture(params=["memory", "postgres", "clickhouse", "redis"])
 async def kept(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Kept, Any]]:
-    endpoints = None if request.param == "memory" else request.getfixturevalue("stack").endpoints
-    if endpoints is not None:
-        await migrate(endpoints.postgres, endpoints.clickhouse)
-    made = make(request.param, endpoints)
-    await made.sink.open()
-    yield made, (request.param, endpoints)
-    await made.sink.close()
+    async with opened(request) as found:
+        yield found
 
 
 def a_list(kind: str, version: int, entries: list[Entry], at_ms: int = 1_772_367_420_000) -> TrendingList:

@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
-from command_line import daybook
+from command_line import daybook, ran
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from daybook import settings
@@ -28,12 +28,6 @@ from streams.affinity.pairs import REACH
 
 HOUR_MS = 3_600_000
 PARTITIONS = 2
-
-
-def ran(*words: object, data: Path) -> str:
-    done = daybook(*words, "--data", data, timeout_s=120, env={"DAYBOOK_SUPERVISE": "false"})
-    assert done.returncode == 0, f"{words}: {done.stdout}\n{done.stderr}"
-    return done.stdout
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
-from command_line import daybook
+from command_line import daybook, ran
 
 from producers.audience import Faults, events
 from producers.publish import publish
@@ -21,12 +21,6 @@ from producers.publish import publish
 pytestmark = pytest.mark.slow
 HOUR_MS = 3_600_000
 VIEWS = 6_000
-
-
-def ran(*words: object, data: Path) -> str:
-    done = daybook(*words, "--data", data, timeout_s=120, env={"DAYBOOK_SUPERVISE": "false"})
-    assert done.returncode == 0, f"{words}: {done.stdout}\n{done.stderr}"
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
