@@ -35,8 +35,9 @@ SEED ?= 1
 MINUTES ?= 10
 EVENTS ?= 2000000
 
-nemesis: setup  ## faults on everything while events flow, then the verdict: SEED=1 MINUTES=10 EVENTS=2000000
-	@$(BIN)/python tests/faults/faults_run.py --seed $(SEED) --minutes $(MINUTES) --events $(EVENTS) $(if $(KEEP),--keep $(KEEP))
+nemesis: setup  ## faults on everything while events flow, then the verdict: SEED="1 2 3" MINUTES=10 EVENTS=2000000
+	@for seed in $(SEED); do $(BIN)/python tests/faults/faults_run.py --seed $$seed --minutes $(MINUTES) --events $(EVENTS) \
+	  $(if $(KEEP),--keep $(KEEP)) || exit 1; done
 
 test-faults: nemesis  ## the nemesis, then every fault alone by the law that it must not break (half an hour in all)
 	@$(BIN)/python -m pytest -q -s -m 'slow or not slow' tests/faults tests/integration/test_runtime_exact.py
