@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, NewTopic
 
 
 class TopicFacts(NamedTuple):
@@ -48,6 +48,26 @@ class Cluster:
         asked = self._asked().list_consumer_group_offsets([wanted], request_timeout=self._timeout)
         [found] = (await asyncio.wrap_future(asked[group])).topic_partitions
         return found.offset if found.offset >= 0 else None
+
+    async def make(self, topic: str, partitions: int, replicas: int, config: Mapping[str, str]) -> None:
+        """Create a topic unless it exists, and return when the cluster names it.
+
+        Raises KafkaException where the cluster cannot be asked or refuses it, TimeoutError where it does not show it.
+        """
+        if topic in await self.describe([topic]):
+            return  # asked first, because creating may not be allowed to this client
+        new = NewTopic(topic, num_partitions=partitions, replication_factor=replicas, config=dict(config))
+        made: Future[None] = self._asked().create_topics([new], request_timeout=self._timeout)[topic]
+        try:
+            await asyncio.wrap_future(made)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise
+        async with asyncio.timeout(self._timeout):
+            while True:
+                if topic in await self.describe([topic]):
+                    return
+                await asyncio.sleep(0.05)
 
     def _asked(self) -> AdminClient:
         if self._client is None:

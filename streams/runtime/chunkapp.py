@@ -66,6 +66,8 @@ class ChunkApp(faust.App):
         for table in self.tables.chunk_tables:
             await self.check_topics(table)
         self._check_sources()
+        for table in self.tables.chunk_tables:
+            await self._make_changelog(table)
         self.add_future(watch(self))
 
     async def on_stop(self) -> None:
@@ -86,6 +88,22 @@ class ChunkApp(faust.App):
         twice = {source for source in folded if folded.count(source) > 1}
         if twice:
             refuse(f"{sorted(twice)} would be folded into two tables of {self.conf.id}: name the sources of each table")
+
+    async def _make_changelog(self, table: ChunkTable) -> None:
+        """Have the changelog there before the group is joined.
+
+        Faust makes it too, but goes on at once: a broker that does not name it yet assigns the partitions without it.
+        """
+        topic = table.changelog_topic
+        try:
+            await self.cluster.make(
+                table.changelog_topic_name,
+                table.partition_count,
+                self.conf.topic_replication_factor,
+                {name: str(value) for name, value in (topic.config or {}).items()} | {"cleanup.policy": "compact"},
+            )
+        except (KafkaException, TimeoutError) as error:
+            stop_process(f"Kafka at {self.kafka} does not make the topic {table.changelog_topic_name}: {error!r}")
 
     async def refusals_allowed(self, tp: TP) -> int:
         """Return the offset before which an operator lets any number of records be refused; 0 where nobody said so."""

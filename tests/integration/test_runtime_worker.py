@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import ConfigResource
 from conftest import RunningStack
 from msgspec.structs import replace
 from runtime_rig import Job
@@ -79,9 +80,6 @@ def test_an_idle_worker_folds_nothing_and_writes_nothing(new_job: NewJob) -> Non
 
 def test_fausts_own_command_runs_the_same_worker(new_job: NewJob) -> None:
     job = new_job()
-    # As `daybook up` does. A worker that makes it itself may be assigned partitions before the broker names it, and
-    # then stops to stay exact; under this command nobody starts it again.
-    job.make(job.changelog, **{"cleanup.policy": "compact"})
     fold_some(job, by_faust=True)
     job.assert_exact()
 
@@ -151,6 +149,13 @@ def assert_refuses(job: Job, line: str, **config: Any) -> None:
 
 def test_a_missing_topic_is_refused(new_job: NewJob) -> None:
     assert_refuses(new_job(), "the topic nowhere does not exist: run `daybook migrate`", sources=["nowhere"])
+
+
+def test_a_missing_changelog_is_made_and_compacted(new_job: NewJob) -> None:
+    job = new_job()
+    fold_some(job)
+    asked = ConfigResource(ConfigResource.Type.TOPIC, job.changelog)
+    assert job.admin.describe_configs([asked])[asked].result(10)["cleanup.policy"].value == "compact"
 
 
 def test_partition_counts_that_differ_are_refused(new_job: NewJob) -> None:
