@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.keys import Keys
+from api.spool import Spool
 from schemas.affinity import Suggestion
 
 
@@ -74,5 +75,7 @@ class Config:
     """Recommends where nothing is known; None: nothing is recommended then."""
     look: Look | None = None
     """Says how all servers and workers are; None: not here."""
+    spool: Spool | None = None
+    """Keeps events on the disk while Kafka is down; opened. None: they are not taken then."""
     answer_s: float = 5.0
     """How long Kafka may take to acknowledge."""

@@ -1,4 +1,6 @@
-"""POST /v1/events: events in, a verdict for each. 202 says that Kafka has stored all accepted ones, on all replicas."""
+"""POST /v1/events: events in, a verdict for each. 202 says that all accepted ones are stored: by Kafka on all its
+replicas or, where the answer says `spooled`, on this machine's disk until Kafka is back.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +13,10 @@ from starlette.responses import Response
 
 from api.body import Body
 from api.config import Config
+from api.outlet import Outlet
 from api.pacer import Pacer
 from api.parts import split
 from api.problems import Problem
-from api.publisher import Publisher
 from api.room import Room
 from api.verdicts import Known, judge
 from api.who import who
@@ -26,18 +28,18 @@ _json = msgspec.json.Encoder().encode
 class Ingest:
     """What requests share."""
 
-    def __init__(self, config: Config, publisher: Publisher, pacer: Pacer, meters: Meters) -> None:
-        self.limits, self.publisher, self.pacer, self.meters = config.limits, publisher, pacer, meters
+    def __init__(self, config: Config, outlet: Outlet, pacer: Pacer, meters: Meters) -> None:
+        self.limits, self.outlet, self.pacer, self.meters = config.limits, outlet, pacer, meters
         self.room = Room(config.limits.room_bytes)
         self.known = Known()
 
 
 async def post(request: Request) -> Response:
-    """One request. Nothing is read of a body whose sender may not send, or while Kafka counts as down."""
+    """One request. Nothing is read of a body whose sender may not send, or while no event can be stored."""
     shared: Ingest = request.state.ingest
     sender = await who(request)
     await shared.pacer.take(sender, "requests")
-    shared.publisher.check()
+    shared.outlet.check()
     body = Body(request.headers.get("content-encoding", ""), shared.limits.body_bytes)
     held = 0
     try:
@@ -50,13 +52,13 @@ async def post(request: Request) -> Response:
         headers = await shared.pacer.take(sender, "events", len(events))
         now_ms = time.time_ns() // 1_000_000
         judged = judge(events, sender, shared.known, now_ms=now_ms, depth=shared.limits.depth)
-        await shared.publisher.send(judged.records)
+        spooled = await shared.outlet.send(judged.records)
     except TimeoutError:
         raise Problem(408, f"a body must arrive within {shared.limits.body_s:g} s") from None
     finally:
         shared.room.give(held)
     shared.known.add(judged.digests)
-    answer = judged.answer()
+    answer = judged.answer(spooled=spooled)
     for status, count in (("accepted", answer.accepted), ("duplicate", answer.duplicate), ("refused", answer.refused)):
         if count:
             shared.meters.add("daybook_ingest_events_total", status, by=count)

@@ -37,7 +37,7 @@ def document(limits: Limits) -> dict[str, Any]:
         "info": {
             "title": "Daybook",
             "version": "1",
-            "description": "Events in, numbers out. Accepted means stored on all replicas; sending again is free.",
+            "description": "Events in, numbers out. Accepted means stored; sending again is free.",
         },
         "paths": {
             "/v1/events": {

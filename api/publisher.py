@@ -30,6 +30,23 @@ PROBE_S = 1.0
 RETRY_AFTER_S = 2
 
 
+REFUSED = frozenset(
+    {
+        confluent_kafka.KafkaError.MSG_SIZE_TOO_LARGE,
+        confluent_kafka.KafkaError.INVALID_MSG,
+        confluent_kafka.KafkaError.INVALID_RECORD,
+        confluent_kafka.KafkaError.POLICY_VIOLATION,
+        confluent_kafka.KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        confluent_kafka.KafkaError.UNKNOWN_TOPIC_OR_PART,
+    }
+)
+"""What Kafka would say again: waiting does not help."""
+
+
+class Unacknowledged(Problem):
+    """Kafka did not acknowledge all events in time; it may take them later."""
+
+
 class Publisher:
     """One producer and two threads: one hands acknowledgements on, one asks after a Kafka that seems down."""
 
@@ -83,7 +100,7 @@ class Publisher:
 
     async def send(self, records: Sequence[Record]) -> None:
         """Returns when all of them are acknowledged. Raises Problem 503 if any is not: which of them are stored is not
-        known then, and sending all again is right."""
+        known then, and sending all again is right. Unacknowledged: Kafka may take the same later."""
         self.check()
         if not records:
             return
@@ -101,8 +118,11 @@ class Publisher:
         waiting.seal(handed)
         await waiting.done
         if waiting.error is not None:
-            self._is_down(waiting.error.str())
-            raise unavailable("the events were not acknowledged; send the same again", RETRY_AFTER_S)
+            self.failed(waiting.error.str())
+            said = unavailable("the events were not acknowledged; send the same again", RETRY_AFTER_S)
+            if waiting.error.code() in REFUSED:
+                raise said
+            raise Unacknowledged(said.status, said.detail, said.headers)
 
     async def close(self) -> None:
         """Wait for what is under way, then end."""
@@ -118,9 +138,10 @@ class Publisher:
 
     def _error(self, error: confluent_kafka.KafkaError) -> None:
         if error.code() == confluent_kafka.KafkaError._ALL_BROKERS_DOWN:
-            self._is_down(error.str())
+            self.failed(error.str())
 
-    def _is_down(self, why: str) -> None:
+    def failed(self, why: str) -> None:
+        """Kafka counts as down until it answers again; from any thread."""
         with self._lock:
             if not self._breaker.is_open:
                 log.warning("Kafka at %s counts as down: %s", self._kafka, why)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -21,9 +22,11 @@ from api.explaining import Explaining
 from api.live import Live
 from api.openapi import document
 from api.operating import Operating
+from api.outlet import Outlet
 from api.pacer import Pacer
 from api.problems import Problem
 from api.publisher import Publisher
+from api.spool import Spool
 from api.stores import Stores
 from api.tokens import Checked
 from api.who import admin_or_open
@@ -43,22 +46,26 @@ def build(config: Config, meters: Meters, scrape: Scrape, leaving: asyncio.Event
         publisher = Publisher(config.kafka, answer_s=config.answer_s)
         stores = Stores(config.redis, config.postgres)
         pacer = Pacer(stores, config.limits)
+        spool = config.spool or Spool(Path(), 0)
+        outlet = Outlet(config.kafka, publisher, spool, meters, config.answer_s)
         try:
             await stores.open()
             await publisher.asked()
+            outlet.begin()
             shared = reading.Reading(stores, pacer)
             yield {
                 "config": config,
                 "checked": Checked(),
                 "meters": meters,
                 "scrape": scrape,
-                "ingest": ingest.Ingest(config, publisher, pacer, meters),
+                "ingest": ingest.Ingest(config, outlet, pacer, meters),
                 "reading": shared,
                 "live": Live(shared, leaving),
                 "explaining": Explaining(config),
                 "operating": Operating(config),
             }
         finally:
+            await outlet.close()
             await publisher.close()
             await stores.close()
 
@@ -82,15 +89,19 @@ async def healthz(request: Request) -> Response:
 
 async def readyz(request: Request) -> Response:
     """Whether events can be taken (?part=ingest) and numbers given (?part=read) now; without a part, both. 503 if not,
-    and which server is missing."""
+    and which server is missing; and what waits on the disk for Kafka."""
     await admin_or_open(request)
     part = request.query_params.get("part")
     if part not in (None, "ingest", "read"):
         raise Problem(400, "part must be ingest or read")
-    up = {"kafka": request.state.ingest.publisher.is_up}
+    outlet: Outlet = request.state.ingest.outlet
+    up = {"kafka": outlet.is_up}
     up |= {name: not breaker.is_open for name, breaker in request.state.reading.stores.breakers.items()}
-    fit = (part == "read" or up["kafka"]) and (part == "ingest" or up["redis"] or up["postgres"])
-    said = {"status": "ready" if fit else "unfit"} | {name: "up" if is_up else "down" for name, is_up in up.items()}
+    fit = (part == "read" or outlet.takes) and (part == "ingest" or up["redis"] or up["postgres"])
+    said: dict[str, Any] = {"status": "ready" if fit else "unfit"}
+    said |= {name: "up" if is_up else "down" for name, is_up in up.items()}
+    if outlet.spool.takes or not outlet.spool.is_empty:
+        said["spooled"] = {"events": outlet.spool.events, "bytes": outlet.spool.left}
     return Response(_json(said), 200 if fit else 503, media_type="application/json")
 
 
@@ -99,7 +110,11 @@ async def metrics(request: Request) -> Response:
     await admin_or_open(request)
     meters: Meters = request.state.meters
     meters.set("daybook_ingest_held_bytes", to=request.state.ingest.room.taken)
-    meters.set("daybook_kafka_up", to=float(request.state.ingest.publisher.is_up))
+    outlet: Outlet = request.state.ingest.outlet
+    meters.set("daybook_kafka_up", to=float(outlet.is_up))
+    meters.set("daybook_ingest_spooled_events", to=outlet.spool.events)
+    meters.set("daybook_ingest_spooled_bytes", to=outlet.spool.left)
+    meters.set("daybook_ingest_spool_damaged_bytes", to=outlet.spool.damaged)
     return Response(request.state.scrape(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

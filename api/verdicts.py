@@ -36,13 +36,15 @@ class Verdict(msgspec.Struct, omit_defaults=True):
     reason: str | None = None
 
 
-class Answer(msgspec.Struct):
+class Answer(msgspec.Struct, omit_defaults=True):
     """The body of a 202."""
 
     accepted: int
     duplicate: int
     refused: int
     results: list[Verdict]
+    spooled: bool = False
+    """Whether the accepted ones are on the service's own disk, and go into Kafka when that is back."""
 
 
 class Judged(NamedTuple):
@@ -54,12 +56,12 @@ class Judged(NamedTuple):
     digests: list[bytes]
     """What to remember once they are acknowledged."""
 
-    def answer(self) -> Answer:
+    def answer(self, *, spooled: bool = False) -> Answer:
         """What the client is told then."""
         counts = {status: 0 for status in ("accepted", "duplicate", "refused")}
         for verdict in self.verdicts:
             counts[verdict.status] += 1
-        return Answer(counts["accepted"], counts["duplicate"], counts["refused"], self.verdicts)
+        return Answer(counts["accepted"], counts["duplicate"], counts["refused"], self.verdicts, spooled)
 
 
 class Known:

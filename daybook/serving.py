@@ -18,6 +18,7 @@ from stack.errors import StackError
 if TYPE_CHECKING:
     from api.config import Explain
     from api.keys import Keys
+    from api.spool import Spool
     from api.tokens import Role
 
 SHUTDOWN_S = 10
@@ -87,6 +88,19 @@ def _explain(settings: Settings) -> Explain:
     return explain
 
 
+def _spool(settings: Settings) -> Spool:
+    from api.spool import Spool, SpoolInUse
+
+    found = Spool(settings.data / "spool", settings.api_spool_bytes)
+    try:
+        found.open()
+    except SpoolInUse as why:
+        raise Problem(f"{why}: one HTTP service a data folder, or DAYBOOK_API_SPOOL_BYTES=0") from None
+    except OSError as why:
+        raise Problem(f"events cannot be kept in {settings.data / 'spool'}: {why.strerror}") from why
+    return found
+
+
 def run(settings: Settings, ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM or Ctrl-C; requests under way are answered first. `ready` gets the metrics' address."""
     from api.config import Config, Limits
@@ -108,6 +122,7 @@ def run(settings: Settings, ready: Callable[[str], None]) -> None:
         explain=_explain(settings),
         cold=cold,
         look=lambda: looking.look(settings),
+        spool=_spool(settings),
         limits=Limits(
             body_bytes=settings.api_body_bytes,
             events=settings.api_events,

@@ -107,6 +107,12 @@ class Settings(BaseSettings):
     api_user_events: int = Field(6_000, ge=0, description="Most events a minute with one user's tokens; 0: any.")
     api_service_requests: int = Field(0, ge=0, description="The same for one service's tokens.")
     api_service_events: int = Field(0, ge=0, description="The same for one service's tokens.")
+    api_spool_bytes: int = Field(
+        0,
+        ge=0,
+        description="Most bytes of events that the HTTP service keeps on the disk of the data folder while Kafka is"
+        " down; 0: none, it answers 503 then.",
+    )
     api_room_bytes: int = Field(256 << 20, ge=1 << 20, description="Most bytes of all bodies under way.")
 
     @field_validator("data")

@@ -97,12 +97,14 @@ def publish_records(
     *,
     on_progress: Callable[[int], None] | None = None,
     rate: float | None = None,
+    acknowledge_s: float = ACKNOWLEDGE_S,
 ) -> Published:
     """Send records to `kafka` (host:port) and return once all are acknowledged.
 
-    `on_progress` gets the number sent so far. `rate`: events per second by the clock, whatever Kafka takes to answer
-    (what falls behind is made up for); None sends as fast as it goes. Raises PublishError if Kafka does not answer, a
-    topic does not exist, or anything stays unacknowledged; what was acknowledged before that stays sent.
+    `acknowledge_s`: how long one may wait for that, retries included. `on_progress` gets the number sent so far.
+    `rate`: events per second by the clock, whatever Kafka takes to answer (what falls behind is made up for); None
+    sends as fast as it goes. Raises PublishError if Kafka does not answer, a topic does not exist, or anything stays
+    unacknowledged; what was acknowledged before that stays sent.
     """
     started = time.monotonic()
     failures: Counter[str] = Counter()
@@ -110,7 +112,7 @@ def publish_records(
     def failed(error: confluent_kafka.KafkaError, _message: object) -> None:
         failures[error.str()] += 1
 
-    producer = _producer(kafka, failed)
+    producer = _producer(kafka, failed, acknowledge_s)
     topics = _topics(producer, kafka)
     counts: Counter[str] = Counter()
     sent = 0
@@ -140,7 +142,9 @@ def publish_records(
     return Published(dict(counts), time.monotonic() - started)
 
 
-def _producer(kafka: str, failed: Callable[[confluent_kafka.KafkaError, object], None]) -> confluent_kafka.Producer:
+def _producer(
+    kafka: str, failed: Callable[[confluent_kafka.KafkaError, object], None], acknowledge_s: float
+) -> confluent_kafka.Producer:
     return confluent_kafka.Producer(
         {
             "bootstrap.servers": kafka,
@@ -150,7 +154,7 @@ def _producer(kafka: str, failed: Callable[[confluent_kafka.KafkaError, object],
             "compression.type": "lz4",
             "linger.ms": 5,
             "batch.size": 1_000_000,
-            "message.timeout.ms": int(ACKNOWLEDGE_S * 1000),
+            "message.timeout.ms": int(acknowledge_s * 1000),
             "queue.buffering.max.messages": QUEUED_EVENTS,
             "queue.buffering.max.kbytes": QUEUED_KIB,
             "delivery.report.only.error": True,  # a call into Python for every event would halve the speed

@@ -206,7 +206,32 @@ METRICS = (
         ("api",),
     ),
     Metric("daybook_ingest_held_bytes", "gauge", "bytes", "Bodies of events under way", (), ("api",)),
-    Metric("daybook_kafka_up", "gauge", "0 or 1", "Whether Kafka counts as up, so that events are taken", (), ("api",)),
+    Metric("daybook_kafka_up", "gauge", "0 or 1", "Whether Kafka counts as up", (), ("api",)),
+    Metric(
+        "daybook_ingest_spooled_events",
+        "gauge",
+        "events",
+        "Accepted events that wait on the service's disk for Kafka",
+        (),
+        ("api",),
+    ),
+    Metric("daybook_ingest_spooled_bytes", "gauge", "bytes", "How much these are on the disk", (), ("api",)),
+    Metric(
+        "daybook_ingest_spool_events_total",
+        "counter",
+        "events",
+        "Events stored on the service's disk, and replayed from it into Kafka, since the process began",
+        ("what",),
+        ("api",),
+    ),
+    Metric(
+        "daybook_ingest_spool_damaged_bytes",
+        "gauge",
+        "bytes",
+        "Accepted events on the disk that cannot be read any more, since the process began: anything but 0 is a loss",
+        (),
+        ("api",),
+    ),
 )
 BY_NAME = {metric.name: metric for metric in METRICS}
 

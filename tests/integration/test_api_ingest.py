@@ -15,8 +15,7 @@ from typing import Any
 import pytest
 import zstandard
 from aiokafka.partitioner import murmur2
-from api_rig import Service, meal, memory_mib, service, token
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from api_rig import Service, meal, memory_mib, ready, service, stored, token
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -51,20 +50,6 @@ def kafka(own: Stack) -> str:
 def api(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with service(tmp_path_factory.mktemp("api"), kafka, api_origins="https://app.example") as running:
         yield running
-
-
-def stored(kafka: str, topic: str = "meals") -> list[tuple[int, bytes, bytes]]:
-    """Partition, key and value of everything on a topic."""
-    consumer = Consumer({"bootstrap.servers": kafka, "group.id": "tests", "enable.auto.commit": False, "log_level": 0})
-    ends = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in range(PARTITIONS)}
-    consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in range(PARTITIONS)])
-    found: list[tuple[int, bytes, bytes]] = []
-    while len(found) < sum(ends.values()):
-        for message in consumer.consume(1_000, timeout=0.1):
-            assert message.error() is None
-            found.append((message.partition(), message.key(), message.value()))
-    consumer.close()
-    return found
 
 
 def values(kafka: str) -> Counter[bytes]:
@@ -197,17 +182,6 @@ async def test_many_at_once_are_all_stored_and_a_client_that_leaves_harms_nobody
     assert all(found[json.dumps(event).encode()] == 1 for batch in batches for event in batch)
     async with api.session() as session, session.get("/metrics") as answer:
         assert "daybook_ingest_held_bytes 0.0" in await answer.text()
-
-
-async def ready(api: Service, want: int, within_s: float = 30) -> None:
-    deadline = time.monotonic() + within_s
-    async with api.session() as session:
-        while True:
-            async with session.get("/readyz") as answer:
-                if answer.status == want:
-                    return
-            assert time.monotonic() < deadline, api.log.read_text()
-            await asyncio.sleep(0.1)
 
 
 async def test_without_kafka_it_says_so_at_once_keeps_its_memory_and_takes_events_when_kafka_is_back(
