@@ -44,7 +44,7 @@ def build(config: Config, meters: Meters, scrape: Scrape, leaving: asyncio.Event
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
         publisher = Publisher(config.kafka, answer_s=config.answer_s)
-        stores = Stores(config.redis, config.postgres)
+        stores = Stores(config.redis, config.postgres, meters)
         pacer = Pacer(stores, config.limits)
         spool = config.spool or Spool(Path(), 0)
         outlet = Outlet(config.kafka, publisher, spool, meters, config.answer_s)
@@ -115,6 +115,7 @@ async def metrics(request: Request) -> Response:
     meters.set("daybook_ingest_spooled_events", to=outlet.spool.events)
     meters.set("daybook_ingest_spooled_bytes", to=outlet.spool.left)
     meters.set("daybook_ingest_spool_damaged_bytes", to=outlet.spool.damaged)
+    request.state.reading.stores.tell()
     return Response(request.state.scrape(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 
 from api.breaker import Breaker
 from schemas.affinity import Recommendations
+from schemas.metrics import Meters
 from schemas.progress import ProgressRow
 from schemas.rows import DailyRow
 from schemas.tables import DAILY, DAILY_COLUMNS
@@ -41,6 +42,8 @@ T = TypeVar("T")
 REDIS_S = 0.25
 POSTGRES_S = 2.0
 """How long each may take to answer."""
+CONNECTIONS = {"redis": 64, "postgres": 8}
+"""The most to each."""
 _NAMES = ", ".join(f"kept.{column.name}" for column in DAILY_COLUMNS)
 _DAYS = f"SELECT {_NAMES} FROM {DAILY.postgres} AS kept WHERE user_id = %s AND date = ANY (%s) AND entities IS NOT NULL"
 
@@ -66,14 +69,19 @@ class Ranked(NamedTuple):
 class Stores:
     """Connections that are kept. Made without asking anybody; `close` them."""
 
-    def __init__(self, redis: str, postgres: str) -> None:
+    def __init__(self, redis: str, postgres: str, meters: Meters) -> None:
+        self._meters, self._under_way = meters, dict.fromkeys(CONNECTIONS, 0)
         self._redis = Redis.from_url(
-            redis, decode_responses=True, socket_timeout=REDIS_S, socket_connect_timeout=REDIS_S, max_connections=64
+            redis,
+            decode_responses=True,
+            socket_timeout=REDIS_S,
+            socket_connect_timeout=REDIS_S,
+            max_connections=CONNECTIONS["redis"],
         )
         self._pool = AsyncConnectionPool(
             postgres,
             min_size=1,
-            max_size=8,
+            max_size=CONNECTIONS["postgres"],
             max_waiting=200,
             timeout=POSTGRES_S,
             reconnect_timeout=POSTGRES_S,  # else its pauses double for five minutes, also once the server is back
@@ -95,6 +103,13 @@ class Stores:
         await self._pool.close()
         await self._redis.aclose()
 
+    def tell(self) -> None:
+        """How the stores answer and how busy the connections are, into the meters: for a scrape."""
+        for store, most in CONNECTIONS.items():
+            self._meters.set("daybook_store_up", store, to=float(not self.breakers[store].is_open))
+            self._meters.set("daybook_pool_in_use", store, to=self._under_way[store])
+            self._meters.set("daybook_pool_limit", store, to=most)
+
     async def days(self, user: str, wanted: Sequence[date]) -> Days:
         """A user's rows of these days. Raises Away if no store answers."""
         names = [str(day) for day in wanted]
@@ -106,6 +121,7 @@ class Stores:
             left = [name for name, said in zip(names, hashes, strict=True) if not said]  # never written, or expired
         except Away:
             pass
+        self._looked_up("days", "hit", len(names) - len(left))
         if not left:
             return Days(rows, [])
         try:
@@ -113,9 +129,12 @@ class Stores:
                 "postgres", lambda: self._select(_DAYS, (user, [date.fromisoformat(d) for d in left]))
             )
         except Away:
+            self._looked_up("days", "none", len(left))
             if len(left) == len(names):
                 raise
             return Days(rows, left)
+        self._looked_up("days", "miss", len(found))
+        self._looked_up("days", "none", len(left) - len(found))
         return Days(rows | {row.date: row for row in map(postgres_read.row, found)}, [])
 
     async def version(self, user: str, day: date) -> str | None:
@@ -128,11 +147,12 @@ class Stores:
         try:
             (said,) = await self._ask("redis", lambda: self._hashes([progress_key(user)]))
             if said:
+                self._looked_up("progress", "hit")
                 return redis_read.progress_row(said) if "as_of" in said else None
         except Away:
             pass
         query = f"{postgres_progress.SELECT} AND kept.user_id = %s"
-        found = await self._ask("postgres", lambda: self._select(query, (user,)))
+        found = await self._second("progress", query, user)
         return postgres_progress.row(found[0]) if found else None
 
     async def ranked(self, kind: str, region: str, window: str, limit: int) -> Ranked | None:
@@ -159,11 +179,12 @@ class Stores:
         try:
             (said,) = await self._ask("redis", lambda: self._hashes([recommendation_keys(user)[1]]))
             if said:
+                self._looked_up("recommendations", "hit")
                 return redis_affinity.row(user, said)
         except Away:
             pass
         query = f"{postgres_affinity.SELECT_RECOMMENDATIONS} WHERE user_id = %s"
-        found = await self._ask("postgres", lambda: self._select(query, (user,)))
+        found = await self._second("recommendations", query, user)
         return postgres_affinity.recommendations_row(found[0]) if found else None
 
     def script(self, text: str) -> AsyncScript:
@@ -186,6 +207,20 @@ class Stores:
         found: list[dict[str, str]] = await pipeline.execute()
         return found
 
+    async def _second(self, what: str, query: str, user: str) -> list[tuple[Any, ...]]:
+        """A user's one row, which Redis does not have, from PostgreSQL. Raises Away."""
+        outcome = "none"
+        try:
+            found = await self._ask("postgres", lambda: self._select(query, (user,)))
+            outcome = "miss" if found else "none"
+            return found
+        finally:
+            self._looked_up(what, outcome)
+
+    def _looked_up(self, what: str, outcome: str, rows: int = 1) -> None:
+        if rows:
+            self._meters.add("daybook_cache_lookups_total", what, outcome, by=rows)
+
     async def _select(self, query: str, parameters: tuple[object, ...]) -> list[tuple[Any, ...]]:
         async with self._pool.connection() as connection:
             found = await connection.execute(query, parameters)
@@ -195,6 +230,7 @@ class Stores:
         breaker = self.breakers[store]
         if not breaker.lets(time.monotonic()):
             raise Away(store)
+        self._under_way[store] += 1
         try:
             async with asyncio.timeout(2 * REDIS_S if store == "redis" else POSTGRES_S):
                 found = await ask()
@@ -203,5 +239,7 @@ class Stores:
                 log.warning("%s does not answer: %s: %s", store, type(why).__name__, why)
             breaker.failed(time.monotonic())
             raise Away(store) from why
+        finally:
+            self._under_way[store] -= 1
         breaker.worked()
         return found

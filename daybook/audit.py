@@ -5,7 +5,7 @@ judge     only what still differs after every sink has passed what was read, twi
 hint      the owner of the user is asked to say it again (rule 6): a day by its date, a winner by its event, progress
           by the user, once the user's days are right
 see       it is compared again; the table `audits` says what was found, why, and when it was right again
-canaries  beside it, one every few seconds (canaries.py)
+canaries  beside it, one every few seconds (canaries.py), and how much room the stores have (storeroom.py)
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable
 
-from daybook import progress, sinking, waiting
+from daybook import progress, sinking, storeroom, waiting
 from daybook.audits import Audits, cell_of
 from daybook.canaries import Canaries
 from daybook.exporter import WithoutTopics
@@ -179,6 +179,8 @@ def run(settings: Settings, partitions: int, watch: WithoutTopics, ready: Callab
     threads = [
         threading.Thread(target=_until, args=(stop, "audit", auditor.sweep, settings.audit_pause_s), daemon=True)
     ]
+    room = (stop, "room", lambda: storeroom.measure(settings, watch.meters), storeroom.EVERY_S)
+    threads.append(threading.Thread(target=_until, args=room, daemon=True))
     if settings.canary_every_s:
         canaries = Canaries(teller, partitions, watch.meters, stop)
         peeks: list[Peek] = []

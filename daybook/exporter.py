@@ -10,6 +10,8 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Protocol
 
 import psutil
@@ -67,8 +69,10 @@ class WithoutTopics:
 class Exporter(Collector):
     """Collects one role's metrics when somebody scrapes."""
 
-    def __init__(self, role: str, bootstrap: str, watched: Watched, generation: int) -> None:
+    def __init__(self, role: str, bootstrap: str, watched: Watched, generation: int, folder: Path) -> None:
+        """`folder`: the worker's data folder; how full its disk is, is told though nobody made it yet."""
         self._role, self._bootstrap, self._watched, self._generation = role, bootstrap, watched, generation
+        self._folder = folder
         self._started = time.time()
         self._admin = kafka.admin(bootstrap)
         self._process = psutil.Process()
@@ -84,6 +88,7 @@ class Exporter(Collector):
     def _readings(self) -> Iterator[Reading]:
         yield Reading("daybook_worker_started_seconds", (), self._started)
         yield Reading("daybook_memory_bytes", (), self._process.memory_info().rss)
+        yield from _disk(self._folder)
         if self._role not in metrics.STREAM_ROLES:
             yield Reading("daybook_generation", (), self._generation)
         yield from self._watched.readings()
@@ -109,10 +114,20 @@ class Exporter(Collector):
             yield Reading("daybook_lag_seconds", (topic, str(number)), max(0.0, now_s - since) if behind else 0.0)
 
 
+def _disk(folder: Path) -> Iterator[Reading]:
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    with suppress(OSError):
+        usage = psutil.disk_usage(str(there))
+        yield Reading("daybook_disk_bytes", ("data",), usage.total)
+        yield Reading("daybook_disk_free_bytes", ("data",), usage.free)
+
+
 def _family(metric: metrics.Metric, readings: Iterable[Reading]) -> Metric:
     match metric.kind:
         case "counter":
             counter = CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
+            if not metric.labels:  # from 0: the increase of what first appears as 1 is nothing to Prometheus
+                readings = list(readings) or [Reading(metric.name, (), 0)]
             for reading in readings:
                 counter.add_metric(reading.labels, _number(reading))
             return counter
@@ -139,7 +154,7 @@ def _number(reading: Reading) -> float:
 def scraper(settings: Settings, role: str, watched: Watched) -> Callable[[], bytes]:
     """What gives all metrics of a role that serves them itself, in Prometheus' text format."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Exporter(role, settings.address("kafka"), watched, generation=0))
+    registry.register(Exporter(role, settings.address("kafka"), watched, 0, settings.data))
     return lambda: generate_latest(registry)
 
 
@@ -149,7 +164,7 @@ def serve(settings: Settings, role: str, watched: Watched, generation: int) -> s
     Raises Problem if the port is taken.
     """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Exporter(role, settings.address("kafka"), watched, generation))
+    registry.register(Exporter(role, settings.address("kafka"), watched, generation, settings.data))
     try:
         server, _ = start_http_server(settings.metrics_port, settings.metrics_address, registry)
     except OSError as why:

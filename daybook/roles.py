@@ -79,7 +79,7 @@ def _sink(settings: Settings, role: str, generation: int, ready: Callable[[str],
     from daybook import sinking
     from sinks.watching import SinkWatch
 
-    watch = SinkWatch()
+    watch = SinkWatch(role)
     address = exporter.serve(settings, role, watch, generation)
     sinking.run(settings, role, lambda: ready(address), watch)
 

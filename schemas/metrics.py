@@ -42,6 +42,24 @@ METRICS = (
     Metric("daybook_memory_bytes", "gauge", "bytes", "Resident memory of the process", (), ALL),
     Metric("daybook_generation", "gauge", "number", "Which generation of the state it works on"),
     Metric(
+        "daybook_disk_bytes",
+        "gauge",
+        "bytes",
+        "Size of a disk: data, which holds the worker's data folder, and those that ClickHouse names to the audit",
+        ("disk",),
+        ALL,
+    ),
+    Metric("daybook_disk_free_bytes", "gauge", "bytes", "What is free of it for who writes there", ("disk",), ALL),
+    Metric(
+        "daybook_store_up",
+        "gauge",
+        "0 or 1",
+        "Whether the store answers: 0 from a sink's first failed write to its next that works, and while the HTTP "
+        "service leaves it alone",
+        ("store",),
+        (*SINK_ROLES, "api"),
+    ),
+    Metric(
         "daybook_events_total",
         "counter",
         "events",
@@ -180,6 +198,15 @@ METRICS = (
     ),
     Metric("daybook_audit_open", "gauge", "cells", "Cells found wrong and not seen right again yet", (), ("audit",)),
     Metric("daybook_hints_sent_total", "counter", "hints", "Hints sent to owners", ("hint",), ("audit",)),
+    Metric("daybook_redis_memory_bytes", "gauge", "bytes", "What Redis holds in memory", (), ("audit",)),
+    Metric(
+        "daybook_redis_memory_limit_bytes",
+        "gauge",
+        "bytes",
+        "What it may hold (maxmemory), beyond which it refuses writes; left out where it has no limit",
+        (),
+        ("audit",),
+    ),
     Metric(
         "daybook_http_requests_total",
         "counter",
@@ -231,6 +258,26 @@ METRICS = (
         "Accepted events on the disk that cannot be read any more, since the process began: anything but 0 is a loss",
         (),
         ("api",),
+    ),
+    Metric(
+        "daybook_cache_lookups_total",
+        "counter",
+        "rows",
+        "Rows asked for since the process began: hit, Redis has it; miss, only PostgreSQL has it; none, neither has it "
+        "or answers",
+        ("what", "outcome"),
+        ("api",),
+    ),
+    Metric(
+        "daybook_pool_in_use",
+        "gauge",
+        "questions",
+        "Questions to the store under way, those that wait for a connection too",
+        ("store",),
+        ("api",),
+    ),
+    Metric(
+        "daybook_pool_limit", "gauge", "connections", "Most connections that it has to the store", ("store",), ("api",)
     ),
 )
 BY_NAME = {metric.name: metric for metric in METRICS}

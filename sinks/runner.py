@@ -66,7 +66,7 @@ async def run_sink(
     """
     source = Source(kafka, group or group_of(sink.role), sink.role, sink.topics, instance_id, identify)
     filing = Filing(kafka)
-    loop = _Loop(sink, source, filing, stop, watch or SinkWatch())
+    loop = _Loop(sink, source, filing, stop, watch or SinkWatch(sink.role))
     try:
         with garbage.seldom():
             await loop.run(on_ready)

@@ -13,8 +13,9 @@ from sinks.intake import Taken
 class SinkWatch:
     """Handed to `run_sink`."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: str) -> None:
         self.meters = Meters()
+        self._store, self._answers = store, True
         self._stored: dict[Place, int] = {}
         self._newest_ms: dict[Place, int] = {}
         self._reading: Taken | None = None
@@ -35,8 +36,8 @@ class SinkWatch:
         return min(self.oldest_s(), time.monotonic() - self._retried_at)
 
     def readings(self) -> Iterator[Reading]:
-        """Nothing more than the meters hold."""
-        yield from ()
+        """Whether the store answers; an idle one is written to every few seconds too."""
+        yield Reading("daybook_store_up", (self._store,), self._answers)
 
     # -- what the loop says
 
@@ -51,12 +52,12 @@ class SinkWatch:
 
     def retries(self) -> None:
         """The store did not take it yet."""
-        self._retried_at = time.monotonic()
+        self._retried_at, self._answers = time.monotonic(), False
         self.meters.add("daybook_retries_total")
 
     def stored(self, taken: Taken, aside: int, took_s: float) -> None:
         """The batch is stored."""
-        self._writing = None
+        self._writing, self._answers = None, True
         self._newest_ms |= taken.newest_ms
         if taken.records:
             self.meters.observe("daybook_write_seconds", value=took_s)

@@ -67,7 +67,14 @@ def test_canaries_are_seen_in_every_store_and_no_analyst_counts_them(data: Path)
         return all((total(said, "daybook_freshness_seconds_count", store=store) or 0) >= 4 for store in SINK_ROLES)
 
     until(seen, "four canaries in each store")
-    assert not total(scrape(audit), "daybook_canaries_lost_total")
+    said = scrape(audit)
+    assert not total(said, "daybook_canaries_lost_total")
+    sizes, free = (
+        {s.labels["disk"]: s.value for s in said[f"daybook_disk_{what}"]} for what in ("bytes", "free_bytes")
+    )
+    assert set(sizes) == set(free) == {"data", "clickhouse/default"}, "ClickHouse tells the audit of its disks"
+    assert all(0 < free[disk] < sizes[disk] for disk in sizes)
+    assert (total(said, "daybook_redis_memory_bytes") or 0) > 100_000
     status = {line.split()[0]: line.split() for line in daybook("status", "--data", data).stdout.splitlines()}
     assert all(float(status[f"worker-{store}"][6]) > 0 for store in SINK_ROLES), "status tells how fresh each store is"
     with clickhouse_connect.get_client(dsn=address("clickhouse", data)) as client:

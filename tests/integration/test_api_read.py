@@ -16,6 +16,7 @@ from api_rig import Service, service, token
 from redis.asyncio import Redis
 from sink_kit import make, null_row, row
 
+from daybook.scrape import scrape, total
 from schemas.affinity import Recommendations, Suggestion
 from schemas.progress import ProgressRow, Record, Streak, Window
 from schemas.rows import GoalDay
@@ -107,7 +108,20 @@ async def test_days_are_paged_newest_first_and_missing_is_left_out(own: Stack, a
     assert found[1]["metrics"] == {"version": 7, "steps": 7, "entities": 1, "energy_kcal": 2.5}
     async with Redis.from_url(own.endpoints().redis) as redis:  # as if it had expired
         await redis.delete(key("u_a", str(LAST)))
+    before = await asyncio.to_thread(scrape, f"{api.url}/metrics")
     assert found == await every(api, f"{query}&limit=100")
+    after = await asyncio.to_thread(scrape, f"{api.url}/metrics")
+
+    def looked_up(outcome: str) -> float:
+        told = [
+            total(said, "daybook_cache_lookups_total", what="days", outcome=outcome) or 0 for said in (before, after)
+        ]
+        return told[1] - told[0]
+
+    assert {outcome: looked_up(outcome) for outcome in ("hit", "miss", "none")} == {"hit": 30, "miss": 1, "none": 29}
+    assert {s.labels["store"]: s.value for s in after["daybook_pool_limit"]} == {"redis": 64, "postgres": 8}
+    assert {s.labels["store"]: s.value for s in after["daybook_pool_in_use"]} == {"redis": 0, "postgres": 0}
+    assert {s.labels["store"]: s.value for s in after["daybook_store_up"]} == {"redis": 1, "postgres": 1}
     status, said, _ = await get(api, f"{query}&limit=1&fields=steps")
     assert (status, said["days"][0]["metrics"]) == (200, {"steps": 7})
 

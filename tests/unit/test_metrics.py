@@ -59,7 +59,7 @@ class Watched:
 
 
 @pytest.mark.parametrize("role", metrics.ALL)
-def test_every_role_exports_exactly_its_metrics(role: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_role_exports_exactly_its_metrics(role: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ends = {("meals", 0): 10, ("meals", 1): 5, ("body", 0): 3}
     monkeypatch.setattr(exporter.kafka, "offsets", lambda *_: ends)
     monkeypatch.setattr(exporter.time, "time", lambda: 61.0)
@@ -67,7 +67,7 @@ def test_every_role_exports_exactly_its_metrics(role: str, monkeypatch: pytest.M
     watched = Watched()
     if role == "streams":
         watched.meters.observe("daybook_transaction_seconds", value=0.02)
-    registry.register(exporter.Exporter(role, "127.0.0.1:1", watched, 7))
+    registry.register(exporter.Exporter(role, "127.0.0.1:1", watched, 7, tmp_path / "not" / "made"))
     families = {family.name: family for family in text_string_to_metric_families(generate_latest(registry).decode())}
     assert {name.removesuffix("_total") for name in families} == {
         metric.name.removesuffix("_total") for metric in METRICS if role in metric.roles
@@ -94,9 +94,22 @@ def test_without_kafka_the_lag_is_left_out_and_the_rest_is_there(monkeypatch: py
         raise exporter.Problem("Kafka does not answer")
 
     monkeypatch.setattr(exporter.kafka, "offsets", away)
-    found = {f.name: f for f in exporter.Exporter("redis", "127.0.0.1:1", Watched(), 1).collect()}
+    found = {f.name: f for f in exporter.Exporter("redis", "127.0.0.1:1", Watched(), 1, ROOT).collect()}
     assert found["daybook_lag_events"].samples == []
     assert found["daybook_memory_bytes"].samples[0].value > 0
+
+
+def test_a_counter_without_labels_begins_at_0_so_that_its_first_step_is_an_increase(tmp_path: Path) -> None:
+    found = {f.name: f for f in exporter.Exporter("audit", "127.0.0.1:1", Watched(), 1, tmp_path).collect()}
+    assert [s.value for s in found["daybook_canaries"].samples] == [0]
+    assert found["daybook_canaries_lost"].samples == [], "which stores there are is not known before one is named"
+
+
+def test_a_worker_tells_how_full_the_disk_of_its_folder_is_before_the_folder_is_made(tmp_path: Path) -> None:
+    found = {f.name: f for f in exporter.Exporter("api", "127.0.0.1:1", Watched(), 1, tmp_path / "a" / "b").collect()}
+    size, free = found["daybook_disk_bytes"].samples[0], found["daybook_disk_free_bytes"].samples[0]
+    assert size.labels == free.labels == {"disk": "data"}
+    assert 0 <= free.value < size.value
 
 
 @given(st.lists(st.floats(0, 100)))
@@ -119,7 +132,7 @@ def test_a_name_or_label_that_is_not_declared_is_an_error() -> None:
 
 
 def test_a_sinks_oldest_records_age_until_they_are_stored() -> None:
-    watch = SinkWatch()
+    watch = SinkWatch("redis")
     assert watch.oldest_s() == watch.stuck_s() == 0
     first, second = Taken(records=3, since=1.0), Taken(records=2, since=2.0)
     watch.gathered(first, "daily", 3)
@@ -139,6 +152,19 @@ def test_a_sinks_oldest_records_age_until_they_are_stored() -> None:
     assert watch.done() == {("daily", 1): Done(9, None)}
     assert watch.oldest_s() == 0
     assert Batch().counts()["daily"] == 0
+
+
+def test_a_store_is_down_from_the_first_failed_write_to_the_next_that_works() -> None:
+    watch = SinkWatch("redis")
+
+    def up() -> list[Reading]:
+        return list(watch.readings())
+
+    assert up() == [Reading("daybook_store_up", ("redis",), True)]
+    watch.retries()
+    assert up() == [Reading("daybook_store_up", ("redis",), False)]
+    watch.stored(Taken(), 0, 0.1)  # an idle store is written an empty batch
+    assert up() == [Reading("daybook_store_up", ("redis",), True)]
 
 
 def test_a_loop_that_stands_still_and_a_chunk_that_waits_are_told() -> None:
