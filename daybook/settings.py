@@ -1,5 +1,5 @@
-"""Where the servers are and how this installation is called, read once: flags, then DAYBOOK_* variables, then the
-running stack of the data folder, then the defaults below.
+"""Where the servers are and how this installation is called, read once: flags, then DAYBOOK_* variables, then files of
+these names in the folder that DAYBOOK_SECRETS names, then the running stack of the data folder, then the defaults.
 
 With the four addresses in the environment all commands but up, down and demo work on servers elsewhere, without a
 folder.
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import platform
 import re
 from pathlib import Path
@@ -16,11 +17,14 @@ from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 
 from daybook.errors import Misuse, Problem
 
 SERVERS = ("kafka", "postgres", "clickhouse", "redis")
+SECRETS = "DAYBOOK_SECRETS"
+"""Names a folder of files, as orchestrators mount secrets: DAYBOOK_POSTGRES and so on, each with one value in it. So no
+password stands in an environment, which is shown more freely than files are."""
 DEFAULT_FOLDER = Path(".daybook")
 NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
@@ -136,7 +140,9 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, RunningStack(settings_cls)
+        folder = os.environ.get(SECRETS)
+        files = [SecretsSettingsSource(settings_cls, folder)] if folder else []
+        return init_settings, env_settings, *files, RunningStack(settings_cls)
 
     def address(self, server: str) -> str:
         """The address of one of SERVERS, password included. Raises Problem if nobody told it."""
@@ -180,6 +186,9 @@ def own_name(folder: Path) -> str:
 
 def read(**flags: Any) -> Settings:
     """The settings of one command; flags that are None were not given. Raises Misuse for a value that cannot be."""
+    folder = os.environ.get(SECRETS)
+    if folder and not Path(folder).is_dir():
+        raise Misuse(f"{SECRETS}: there is no folder {folder}")
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as why:

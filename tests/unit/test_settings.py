@@ -81,6 +81,28 @@ def test_the_folder_of_a_stopped_stack_gives_nothing_and_the_missing_address_is_
         settings.read(data=running).address("redis")
 
 
+def test_secrets_are_read_from_files_and_a_variable_wins_over_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    mounted = tmp_path / "..2026_11_21"  # as Kubernetes does it: links through a folder that is exchanged as a whole
+    mounted.mkdir()
+    for name, value in ELSEWHERE.items():
+        (mounted / name).write_text(f"{value}\n")
+        (tmp_path / name).symlink_to(mounted / name)
+    monkeypatch.setenv("DAYBOOK_SECRETS", str(tmp_path))
+    found = settings.read()
+    assert {f"DAYBOOK_{server.upper()}": found.address(server) for server in settings.SERVERS} == ELSEWHERE
+    assert ":secret@" not in repr(found)
+    monkeypatch.setenv("DAYBOOK_REDIS", "redis://here:1/0")
+    assert settings.read().address("redis") == "redis://here:1/0"
+
+
+def test_a_folder_of_secrets_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DAYBOOK_SECRETS", str(tmp_path / "nowhere"))
+    with pytest.raises(Misuse, match=r"DAYBOOK_SECRETS: there is no folder .*nowhere"):
+        settings.read()
+
+
 def test_passwords_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ELSEWHERE.items():
         monkeypatch.setenv(name, value)
