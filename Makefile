@@ -2,6 +2,7 @@
 # Python 3.11-3.13, make and a network.
 
 PYTHON ?=
+INSTALL ?= -e '.[dev]'
 BIN := .venv/bin
 READY := .venv/.ready
 
@@ -22,7 +23,7 @@ $(READY): pyproject.toml constraints.txt $(wildcard streams/*.pxi streams/*/*.py
 	if ! $(BIN)/python -c 'import sys, pip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' >/dev/null 2>&1; then \
 	  echo "making .venv with $$($$found -V)" >&2; rm -rf .venv; "$$found" -m venv .venv; fi
 	@echo "installing into .venv" >&2
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -c constraints.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(INSTALL) -c constraints.txt
 	@touch $@
 
 demo: setup  ## a month of real Fitbit data into verified daily totals, and a trending list that moves; KEEP=1: and the page
