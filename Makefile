@@ -64,11 +64,14 @@ bench-recs: setup  ## recommendations on a time split of the generator: hit rate
 bench-http: setup  ## the HTTP service: events taken, numbers given, and what happens past its limit
 	@$(BIN)/python -m bench.http
 
-bench: setup  ## the same job by Daybook and its peers, in turns: a table, bench/results/
-	@$(BIN)/python -m bench.peers
+ROUNDS ?= 3
+ARGS ?=
 
-bench-quick: setup  ## five of them, once
-	@$(BIN)/python -m bench.peers --quick
+bench: setup  ## the same job by Daybook and its peers, in turns: a table, bench/results/; ROUNDS=3 ARGS=
+	@$(BIN)/python -m bench.peers --keep --rounds $(ROUNDS) $(ARGS)
+
+bench-quick: setup  ## five of them, once, rates only; the last line is JSON
+	@$(BIN)/python -m bench.peers --quick $(ARGS)
 
 clean:  ## remove .venv and caches; data folders stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info streams/*/native*.c streams/*/native*.so

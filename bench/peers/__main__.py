@@ -6,142 +6,167 @@ import argparse
 import json
 import os
 import platform
-import statistics
+import signal
 import sys
 import tempfile
 import time
 from pathlib import Path
-
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
+from typing import Any
 
 from bench.daily.__main__ import machine
-from bench.peers import job
-from bench.peers.measure import Outcome, run
-from bench.peers.peers import PEERS, Missing, Peer
-from bench.peers.report import chart, table
-from daybook import topics
-from producers.publish import Record, publish_records
-from stack.stack import Stack
+from bench.peers import job, latency, measure, report
+from bench.peers.install import Missing
+from bench.peers.loads import Loads
+from bench.peers.peers import BY_NAME, GROUP, PEERS, QUICK, Peer
 
-QUICK = ("ours", "plain_faust", "quix", "kafka_streams", "kafka_streams_eos")
 RESULTS = Path(__file__).parents[1] / "results"
+FIGURES = ("rate", "latency", "kill")
+KILL_AT = 0.4
+"""Share of the rows of the run before at which a peer is killed."""
 
 
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def stamp_by_broker(kafka: str, topic: str) -> None:
-    """Have the broker's clock stamp what is appended: whatever times the peers write, the end is read on one clock."""
-    entry = ConfigEntry("message.timestamp.type", "LogAppendTime", incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[entry])
-    admin = AdminClient({"bootstrap.servers": kafka, "log_level": 0})
-    admin.incremental_alter_configs([resource])[resource].result()
+class Bench:
+    """All that is measured in one call, and the file that it goes to."""
 
+    def __init__(self, args: argparse.Namespace, folder: Path) -> None:
+        self.args, self.work = args, folder / "run"
+        self.work.mkdir()
+        cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+        self.cores: tuple[int | None, int | None] = (cores[0], cores[-1]) if len(cores) > 1 else (None, None)
+        self.loads = {name: Loads(folder, job.LOADS[name], args.seed, say) for name in args.loads}
+        self.missing: dict[str, str] = {}
+        self.result: dict[str, Any] = {
+            "date": time.strftime("%Y-%m-%d"),
+            "machine": machine(),
+            "python": platform.python_version(),
+            "pinned": self.cores[0] is not None,
+            "rounds": 0,
+            "missing": self.missing,
+            "loads": {name: {"users": job.LOADS[name], "peers": {}} for name in args.loads},
+        }
 
-class Loads:
-    """Broker folders with n events in their topic, made once a run, and the offline answers to them."""
-
-    def __init__(self, folder: Path, users: int, seed: int) -> None:
-        self.folder, self.users, self.seed = folder, users, seed
-        self._answers: dict[int, dict[job.Day, job.Totals]] = {}
-
-    def get(self, n: int) -> tuple[Path, dict[job.Day, job.Totals]]:
-        """The folder of the load of n events."""
-        home = self.folder / f"load-{n}"
-        if n not in self._answers:
-            began = time.monotonic()
-            log = list(job.events(n, self.users, self.seed))
-            stack = Stack(home, say=lambda _: None)
+    def prepare(self) -> list[Peer]:
+        """Install what is missing, so that no run waits for it, and fill the topics."""
+        peers = [BY_NAME[name] for name in self.args.peers]
+        for peer in peers:
             try:
-                kafka = stack.up(["kafka"]).kafka
-                topics.migrate(kafka, job.PARTITIONS, lambda _: None)
-                stamp_by_broker(kafka, job.OUTPUT)
-                publish_records(kafka, (Record(job.INPUT, key, value) for key, value in log))
-            finally:
-                stack.down()
-            self._answers[n] = job.answer(log)
-            say(f"{n:,} events of {self.users:,} users are in a topic ({time.monotonic() - began:.0f} s)")
-        return home, self._answers[n]
+                peer.command("", GROUP, self.work, self.work, say)
+            except Missing as why:
+                self.missing[peer.name] = str(why)
+                say(f"{peer.title}: takes no part: {why}")
+        left = [peer for peer in peers if peer.name not in self.missing]
+        for loads in self.loads.values():
+            for n in sorted({self.events(peer) for peer in left}):
+                loads.get(n)
+        if self.cores[0] is not None:
+            os.sched_setaffinity(0, {self.cores[0]})  # looking at a peer must not cost it anything
+        return left
+
+    def events(self, peer: Peer) -> int:
+        """How many it gets."""
+        return int(peer.events * self.args.scale)
+
+    def round(self, peers: list[Peer]) -> None:
+        """Every peer once, under every load."""
+        self.result["rounds"] += 1
+        for name, loads in self.loads.items():
+            for peer in peers:
+                figures = self.one(peer, loads, detailed=name == self.args.loads[0])
+                self.result["loads"][name]["peers"].setdefault(peer.name, []).append(figures)
+                say(f"round {self.result['rounds']}, {name}, {peer.title}: {json.dumps(figures)}")
+                self.keep()
+
+    def one(self, peer: Peer, loads: Loads, detailed: bool) -> dict[str, Any]:
+        """The figures of one peer. Latency and kill -9 under the first load only (`detailed`)."""
+        n, figures = self.events(peer), dict[str, Any]()
+        rows = len(loads.get(n)[1])
+        if "rate" in self.args.figures:
+            out = measure.run(peer, loads.get(n), n, self.work, self.cores, say)
+            rows = out.end or rows
+            figures |= {
+                "events": n,
+                "events_per_second": round(out.events_per_second),
+                "cpu_s_per_million": round(out.cpu_s_per_million, 2),
+                "peak_mib": round(out.peak_mib),
+                "rows_per_event": round(out.rows / n, 3),
+                "wrong": out.wrong,
+            }
+            if out.said:
+                say(out.said)
+        if detailed and "latency" in self.args.figures:
+            seed, empty = self.args.seed, loads.get(0)[0]
+            told = latency.measure(peer, empty, loads.users, seed, self.work, self.cores, say)
+            figures |= {"p50_ms": _round(told.p50_ms), "p99_ms": _round(told.p99_ms), "behind": told.behind}
+        if detailed and "kill" in self.args.figures:
+            kill_at = max(1, int(KILL_AT * rows))
+            out = measure.run(peer, loads.get(n), n, self.work, self.cores, say, kill_at)
+            figures |= {"restart_s": _round(out.restart_s), "wrong_after_kill": out.wrong}
+            if out.said:
+                say(out.said)
+        return figures
+
+    def keep(self) -> None:
+        """Write down what is known so far; an interrupted run loses nothing."""
+        if self.args.keep:
+            file = RESULTS / f"{self.result['date']}.json"
+            RESULTS.mkdir(exist_ok=True)
+            file.write_text(json.dumps(self.result, indent=1) + "\n")
+            file.with_suffix(".svg").write_text(report.chart(self.result))
 
 
-def measure(peer: Peer, loads: Loads, work: Path, cores: list[int], scale: float) -> tuple[float, Outcome, Outcome]:
-    """Events a second: what the larger run had more, over how much longer it took; so start-up costs nothing."""
-    small, large = int(peer.small * scale), int(peer.large * scale)
-    outcomes = [run(peer, *loads.get(n), work, cores, say) for n in (small, large)]
-    rate = (large - small) / max(outcomes[1].seconds - outcomes[0].seconds, 1e-3)
-    return rate, outcomes[0], outcomes[1]
+def _round(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
+
+
+def arguments() -> argparse.Namespace:
+    """What was asked for. --quick: five peers, the dense load, once, half the events, rates only."""
+    ask = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    ask.add_argument("--quick", action="store_true", help="five peers, dense, once, smaller loads, rates only")
+    names = ",".join(peer.name for peer in PEERS)
+    ask.add_argument("--peers", type=lambda s: s.split(","), help=f"of {names}")
+    ask.add_argument("--loads", type=lambda s: s.split(","), help=f"of {','.join(job.LOADS)}")
+    ask.add_argument("--figures", type=lambda s: s.split(","), help=f"of {','.join(FIGURES)}")
+    ask.add_argument("--rounds", type=int)
+    ask.add_argument("--scale", type=float, help="of the number of events")
+    ask.add_argument("--keep", action="store_true", help="write bench/results/DATE.json and .svg, as make bench does")
+    ask.add_argument("--show", type=Path, help="print the table of such a file again, and measure nothing")
+    ask.add_argument("--seed", type=int, default=1)
+    args = ask.parse_args()
+    quick = args.quick
+    defaults = {
+        "peers": list(QUICK) if quick else [peer.name for peer in PEERS],
+        "loads": ["dense"] if quick else list(job.LOADS),
+        "figures": ["rate"] if quick else list(FIGURES),
+        "rounds": 1 if quick else 3,
+        "scale": 0.4 if quick else 1.0,
+    }
+    for name, value in defaults.items():
+        if getattr(args, name) is None:
+            setattr(args, name, value)
+    for asked, known in ((args.peers, BY_NAME), (args.loads, job.LOADS), (args.figures, FIGURES)):
+        for name in asked:
+            if name not in known:
+                ask.error(f"there is no {name!r}; there are {', '.join(known)}")
+    return args
 
 
 def main() -> None:
-    ask = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    ask.add_argument("--quick", action="store_true", help="five peers, once, smaller loads")
-    ask.add_argument("--peers", help="names, comma separated")
-    ask.add_argument("--rounds", type=int, default=3)
-    ask.add_argument("--users", type=int, default=20_000)
-    ask.add_argument("--scale", type=float, default=1.0, help="of the number of events")
-    ask.add_argument("--kill", action="store_true", help="only kill -9 halfway, and count what is wrong afterwards")
-    ask.add_argument("--seed", type=int, default=1)
-    args = ask.parse_args()
-    if args.quick:
-        args.rounds, args.scale = 1, args.scale * 0.5
-    names = args.peers.split(",") if args.peers else QUICK if args.quick else [peer.name for peer in PEERS]
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    found: dict[str, list[dict[str, float]]] = {}
-    missing: dict[str, str] = {}
+    args = arguments()
+    if args.show:
+        print(report.table(json.loads(args.show.read_text())))
+        return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and peers are stopped
     with tempfile.TemporaryDirectory(prefix="daybook-peers-") as folder:
-        loads = Loads(Path(folder), args.users, args.seed)
-        for number in range(args.rounds):
-            for peer in (p for p in PEERS if p.name in names and p.name not in missing):
-                work = Path(folder) / "run"
-                work.mkdir(exist_ok=True)
-                try:
-                    peer.command("", "", work, say)  # installs, so that no run waits for it
-                    if args.kill:
-                        large = int(peer.large * args.scale)
-                        out = run(peer, *loads.get(large), work, cores, say, kill_after=0.4)
-                        figures = {
-                            "wrong_after_kill": out.wrong,
-                            "restart_s": round(out.restart_s or -1, 1),
-                            "rows": out.rows,
-                        }
-                    else:
-                        rate, small, out = measure(peer, loads, work, cores, args.scale)
-                        more = int(peer.large * args.scale) - int(peer.small * args.scale)
-                        figures = {
-                            "events_per_second": round(rate),
-                            "cpu_s_per_million": round((out.cpu_s - small.cpu_s) / more * 1e6, 2),
-                            "peak_mib": round(out.peak_mib),
-                            "rows_per_event": round(out.rows / int(peer.large * args.scale), 2),
-                            "wrong": out.wrong + small.wrong,
-                        }
-                except Missing as why:
-                    missing[peer.name] = str(why)
-                    say(f"{peer.title}: takes no part: {why}")
-                    continue
-                found.setdefault(peer.name, []).append(figures)
-                say(f"round {number + 1}, {peer.title}: {json.dumps(figures)}")
-                if figures.get("rows") == 0 or figures.get("rows_per_event") == 0:
-                    log = work / f"{peer.name}.log"
-                    say("".join(log.read_text().splitlines(keepends=True)[-5:]))
-    result = {
-        "date": time.strftime("%Y-%m-%d"),
-        "machine": machine(),
-        "python": platform.python_version(),
-        "users": args.users,
-        "rounds": args.rounds,
-        "peers": found,
-        "missing": missing,
-    }
-    if not args.quick and not args.peers and not args.kill:
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / f"{result['date']}-{args.users}.json").write_text(json.dumps(result, indent=1) + "\n")
-        (RESULTS / f"{result['date']}-{args.users}.svg").write_text(chart(result))
-    print(table(result))
-    if not args.kill:
-        print(
-            json.dumps({n: round(statistics.median(f["events_per_second"] for f in runs)) for n, runs in found.items()})
-        )
+        bench = Bench(args, Path(folder))
+        peers = bench.prepare()
+        for _ in range(args.rounds):
+            bench.round(peers)
+    print(report.table(bench.result))
+    print(json.dumps(report.line(bench.result)))
 
 
 if __name__ == "__main__":

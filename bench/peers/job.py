@@ -6,9 +6,10 @@ half a unit rounded up: integers, so that whoever is right is right to the unit.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+import msgspec
 
 from producers.bench_events import meal_events
 from producers.dice import dice
@@ -16,7 +17,8 @@ from producers.dice import dice
 INPUT, OUTPUT, PARTITIONS = "meals", "daily", 8
 EDITED = 0.02
 """Share of the events that are the second revision of a meal logged shortly before."""
-NUTRIENTS = ("energy_kcal", "protein_g", "carbs_g", "fat_g")
+LOADS = {"dense": 20_000, "sparse": 1_000_000}
+"""Users of each load: of the dense one a day has several meals, of the sparse one nearly every key is new."""
 
 Day = tuple[str, str]
 """Subject and local day."""
@@ -32,20 +34,18 @@ class Totals(NamedTuple):
     meals: int
 
 
-def events(n: int, users: int, seed: int = 1) -> Iterator[tuple[bytes, bytes]]:
+NOTHING = Totals(0, 0, 0, 0, 0)
+
+
+def events(n: int, users: int, seed: int = 1, edited: float = EDITED) -> Iterator[tuple[bytes, bytes]]:
     """`n` events as (key, value): meals, and now and then an earlier one again as revision 2 with another portion."""
     random = dice(seed, "peers").random
     recent: list[tuple[bytes, bytes]] = []
-    made, meals = 0, meal_events(n, users, seed)
-    while made < n:
-        if recent and random() < EDITED:
+    meals = meal_events(n, users, seed)
+    for made in range(n):
+        if recent and random() < edited:
             key, value = recent.pop(int(random() * len(recent)))
-            value = value.replace(b'"entity":"', b'"revision":2,"entity":"', 1)
-            for before, after in ((b'"portion":1.0', b'"portion":0.5'), (b'"portion":', b'"portion":0.75,"was":')):
-                if before in value:
-                    value = value.replace(before, after, 1)
-                    break
-            yield key, value
+            yield key, _edit(value)
         else:
             key, value = next(meals)
             if len(recent) < 1000:
@@ -53,37 +53,123 @@ def events(n: int, users: int, seed: int = 1) -> Iterator[tuple[bytes, bytes]]:
             elif made % 7 == 0:
                 recent[int(random() * 1000)] = (key, value)
             yield key, value
-        made += 1
 
 
-def contribution(event: dict[str, Any]) -> Totals:
+def _edit(value: bytes) -> bytes:
+    value = value.replace(b'"entity":"', b'"revision":2,"entity":"', 1)
+    for before, after in ((b'"portion":1.0', b'"portion":0.5'), (b'"portion":', b'"portion":0.75,"was":')):
+        if before in value:
+            return value.replace(before, after, 1)
+    return value
+
+
+class _Item(msgspec.Struct):
+    energy_kcal: float = 0.0
+    protein_g: float = 0.0
+    carbs_g: float = 0.0
+    fat_g: float = 0.0
+
+
+class _Data(msgspec.Struct):
+    items: list[_Item]
+    portion: float = 1.0
+
+
+class _Meal(msgspec.Struct):
+    id: str
+    subject: str
+    time: str
+    data: _Data
+    entity: str | None = None
+    revision: int = 1
+
+
+_meal = msgspec.json.Decoder(_Meal).decode
+
+
+def contribution(portion: float, items: Iterable[_Item]) -> Totals:
     """What a meal adds to its day."""
-    data = event["data"]
-    milli = round(data.get("portion", 1.0) * 1000)
-    sums = [sum(round((item.get(name) or 0) * 1000) for item in data["items"]) for name in NUTRIENTS]
-    return Totals(*((total * milli + 500) // 1000 for total in sums), 1)
+    milli = round(portion * 1000)
+    e = p = c = f = 0
+    for item in items:
+        e += round(item.energy_kcal * 1000)
+        p += round(item.protein_g * 1000)
+        c += round(item.carbs_g * 1000)
+        f += round(item.fat_g * 1000)
+    return Totals(*((total * milli + 500) // 1000 for total in (e, p, c, f)), 1)
 
 
 def answer(log: Iterable[tuple[bytes, bytes]]) -> dict[Day, Totals]:
     """The offline fold: one pass for the winners, one for the sums."""
-    winners: dict[tuple[str, str], tuple[int, str, Totals]] = {}
+    winners: dict[tuple[str, str], _Meal] = {}
     for _, value in log:
-        event = json.loads(value)
-        entity = event["subject"], event.get("entity") or event["id"]
-        revision = event.get("revision", 1)
-        if entity not in winners or revision > winners[entity][0]:
-            winners[entity] = revision, event["time"][:10], contribution(event)
+        meal = _meal(value)
+        entity = meal.subject, meal.entity or meal.id
+        before = winners.get(entity)
+        if before is None or meal.revision > before.revision:
+            winners[entity] = meal
     days: dict[Day, Totals] = {}
-    for (subject, _), (_, day, adds) in winners.items():
-        old = days.get((subject, day))
-        days[subject, day] = adds if old is None else Totals(*map(sum, zip(old, adds, strict=True)))
+    for meal in winners.values():
+        day, adds = (meal.subject, meal.time[:10]), contribution(meal.data.portion, meal.data.items)
+        old = days.get(day)
+        days[day] = adds if old is None else Totals(*map(sum, zip(old, adds, strict=True)))
     return days
 
 
-def row_of(value: bytes) -> tuple[Day, Totals]:
+def day_of(value: bytes) -> Day:
+    """The user-day that a meal's event names."""
+    meal = _meal(value)
+    return meal.subject, meal.time[:10]
+
+
+class _Row(msgspec.Struct):
     """What a peer's row says. Ours says it in human units (schemas/rows.py), the others in base units."""
-    row = json.loads(value)
-    if "user_id" in row:
-        base = (row.get(name) or 0 for name in NUTRIENTS)
-        return (row["user_id"], row["date"]), Totals(*(round(v * 1000) for v in base), row.get("meals_logged", 0))
-    return (row["user"], row["day"]), Totals(*(int(row[name] or 0) for name in Totals._fields))
+
+    user: str = ""
+    day: str = ""
+    energy_cal: int | None = None
+    protein_mg: int | None = None
+    carbs_mg: int | None = None
+    fat_mg: int | None = None
+    meals: int | None = None
+    user_id: str = ""
+    date: str = ""
+    energy_kcal: float | None = None
+    protein_g: float | None = None
+    carbs_g: float | None = None
+    fat_g: float | None = None
+    meals_logged: int | None = None
+
+
+_row = msgspec.json.Decoder(_Row).decode
+
+
+def row_of(value: bytes) -> tuple[Day, Totals]:
+    """The user-day of a row, and its totals in base units; what is missing or null counts as nothing."""
+    row = _row(value)
+    if row.user_id:
+        human = (row.energy_kcal, row.protein_g, row.carbs_g, row.fat_g)
+        return (row.user_id, row.date), Totals(*(round((v or 0) * 1000) for v in human), row.meals_logged or 0)
+    base = (row.energy_cal, row.protein_mg, row.carbs_mg, row.fat_mg, row.meals)
+    return (row.user, row.day), Totals(*(v or 0 for v in base))
+
+
+class Wrong(NamedTuple):
+    """How rows differ from the offline answer."""
+
+    days: int
+    """User-days that are missing, differ, or should not be; a row of zeros equals no row."""
+    meals_lost: int
+    meals_twice: int
+
+
+def differences(found: dict[Day, Totals], answer: dict[Day, Totals]) -> Wrong:
+    """Whoever is right gets (0, 0, 0)."""
+    days = lost = twice = 0
+    for day in {*found, *answer}:
+        got, due = found.get(day, NOTHING), answer.get(day, NOTHING)
+        if got != due:
+            days += 1
+            lost += max(0, due.meals - got.meals)
+            twice += max(0, got.meals - due.meals)
+    return Wrong(days, lost, twice)

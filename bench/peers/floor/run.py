@@ -11,6 +11,7 @@ consumer = Consumer(
     {
         "bootstrap.servers": kafka,
         "group.id": group,
+        "group.instance.id": f"{group}-1",
         "auto.offset.reset": "earliest",
         "enable.auto.commit": False,
         "fetch.message.max.bytes": 8 << 20,

@@ -105,6 +105,7 @@ public class Daily {
     p.put("state.dir", a[4]);
     p.put("processing.guarantee", a[5]);
     p.put("auto.offset.reset", "earliest");
+    p.put("group.instance.id", a[3] + "-1");
     p.put("num.stream.threads", "1");
     p.put("statestore.cache.max.bytes", Long.toString(256L << 20));
     p.put("commit.interval.ms", a[5].equals("exactly_once_v2") ? "100" : "1000");

@@ -5,4 +5,4 @@ import sys
 from streams.daily.agent import build
 from streams.runtime import run_worker
 
-run_worker(build(sys.argv[1], partitions=8))
+run_worker(build(sys.argv[1], partitions=8, worker_name="bench-1"))

@@ -1,8 +1,10 @@
 """Faust as its documentation teaches it: an agent, two tables (RocksDB, changelog), a row sent per change."""
 
+import asyncio
 import sys
 
 import faust
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 kafka, source, output, group, state = sys.argv[1:6]
 sys.argv = [sys.argv[0], "worker", "--loglevel", "warn", "--without-web"]
@@ -19,12 +21,27 @@ app = faust.App(
     consumer_auto_offset_reset="earliest",
     stream_wait_empty=False,
     broker_max_poll_records=10_000,
+    producer_linger=0.02,
+    consumer_group_instance_id=f"{group}-1",
 )
-meals = app.topic(source, key_type=bytes, value_type=dict, value_serializer="json", partitions=8)
-rows = app.topic(output, key_type=bytes, value_type=dict, value_serializer="json")
+meals = app.topic(source, key_type=bytes, value_serializer="json", partitions=8)
+rows = app.topic(output, key_type=bytes, value_serializer="json")
 winners = app.Table("winners", partitions=8)
 days = app.Table("days", partitions=8)
 NAMES = ("energy_kcal", "protein_g", "carbs_g", "fat_g")
+
+
+async def make_changelogs():
+    """Beforehand: a worker that makes them itself may be assigned partitions before the broker shows them, and ends."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    names = {f"{group}-{table.name}-changelog" for table in (winners, days)}
+    if missing := names - set(await admin.list_topics()):
+        await admin.create_topics(
+            [NewTopic(name, 8, 1, topic_configs={"cleanup.policy": "compact"}) for name in missing]
+        )
+        await asyncio.sleep(1)
+    await admin.close()
 
 
 async def send(day, totals):
@@ -55,4 +72,5 @@ async def fold(stream):
         await send(day, days[day])
 
 
+asyncio.run(make_changelogs())
 app.main()

@@ -14,6 +14,7 @@ app = Application(
     commit_interval=1.0,
     processing_guarantee=sys.argv[6] if len(sys.argv) > 6 else "at-least-once",
     producer_extra_config={"linger.ms": 20},
+    consumer_extra_config={"group.instance.id": f"{group}-1"},
 )
 NAMES = ("energy_kcal", "protein_g", "carbs_g", "fat_g")
 
