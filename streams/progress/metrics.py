@@ -47,7 +47,7 @@ MEANINGS: dict[type[msgspec.Struct], dict[str, Meaning]] = {
     Strength: {
         "best_7d_kg": Meaning("kg", "no estimate in the 7 days"),
         "best_before_kg": Meaning("kg", "no estimate in the 28 days before"),
-        "change_pct": Meaning("%", "either is null"),
+        "change_pct": Meaning("%", "either is null, or the second rounds to no gram"),
     },
     Streak: {
         "current": Meaning("days", "never"),

@@ -136,8 +136,7 @@ def strength(lifts: dict[int, dict[str, float]], as_of: int) -> dict[str, Streng
     for exercise in sorted({*now, *before}):
         lately, earlier = now.get(exercise), before.get(exercise)
         change = None
-        if lately is not None and earlier is not None:
-            grams, was = round(lately * 1000), round(earlier * 1000)
-            change = thousandths(100 * (grams - was), was)
+        if lately is not None and earlier is not None and (was := round(earlier * 1000)):
+            change = thousandths(100 * (round(lately * 1000) - was), was)
         found[exercise] = Strength(lately, earlier, change)
     return found or None

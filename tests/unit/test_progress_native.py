@@ -204,7 +204,7 @@ def test_a_streak_is_said_alike(name: str, shown: tuple[int, int, int, bool], da
     assert both[0] == both[1]
 
 
-kilograms = st.integers(1, 10**6).map(lambda grams: grams / 1000) | st.floats(0.001, 1e8)
+kilograms = st.integers(1, 10**6).map(lambda grams: grams / 1000) | st.floats(1e-9, 1e8)
 estimates = st.dictionaries(st.sampled_from(["Squat", "Übung", 'a"b', "Row", ""]), kilograms, max_size=3)
 
 

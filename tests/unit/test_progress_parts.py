@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -17,7 +18,7 @@ from schemas.instants import day_text
 from schemas.progress import METRICS, STREAKS, decode_progress
 from schemas.rows import Best, DailyRow, encode_row
 from schemas.tables import DAILY_COLUMNS
-from streams.progress import streaks
+from streams.progress import reading, saying, streaks
 from streams.progress.core import Progress
 from streams.progress.facts import WIDE, cell_of, decode_facts, widened
 from streams.progress.history import History
@@ -217,6 +218,12 @@ def test_seven_days_are_compared_with_the_28_before_them() -> None:
     row = progress_of(*before, day(28, steps=1_100), day(34, steps=1_300))
     assert row["windows"]["steps"]["change_pct"] == pytest.approx(20)
     assert row["windows"]["steps"]["days_28d"] == 12, "ten of the even days, and the two new ones"
+
+
+@pytest.mark.parametrize("say", [saying.strength_said, reading.strength_said])
+def test_strength_is_not_compared_with_what_weighs_nothing(say: Callable[..., bytes]) -> None:
+    told = say({40: {"Curl": 12.5}, 20: {"Curl": 0.0004}}, 40)
+    assert told == b'{"Curl":{"best_7d_kg":12.5,"best_before_kg":0.0004}}'
 
 
 def test_a_level_has_means_and_no_sums() -> None:
