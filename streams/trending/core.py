@@ -8,11 +8,12 @@ in one pass over the winners, as in the daily ledger. Deciding and applying are 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from schemas.topics import REJECTED, TRENDING_COUNTS
 from schemas.trending import BUNDLE, CLAIM, KINDS, MINUTE_MS, Bundle, Count, CountKey, mark, pack, partition_of
 from streams.state import Counts, Drained, Guard, Pairs, Records, Target
-from streams.trending.cells import Cell, Tally, User, settle
+from streams.trending.cells import Cell, Tally, User
 from streams.trending.events import (
     HOUR_MS,
     KEEP_HOURS,
@@ -57,6 +58,8 @@ class Viewings:
         """Video → how many winners name which creator: the greatest holds, should they disagree."""
         self.cells: dict[int, dict[int, Cell]] = {}
         """Code → item → its cell (cells.py)."""
+        self.places: dict[int, Any] = {}
+        """Code → where native.pyx counts what is shown: short cuts to the cells of the minutes that views come for."""
         self.clock_ms = 0
         self.caught_up = True
         """Whether all that the broker had at the last fetch is folded."""
@@ -132,6 +135,7 @@ class Viewings:
     def drain(self, version: int) -> Drained:
         """What changed since the last drain: winners, counts with this version, rejects."""
         self._forget()
+        self._forget_places()
         rows = self._counted(version)
         state: Pairs = [*self._state.items(), (_CLOCK, str(self.clock_ms).encode())]
         drained = Drained(state, {**rows, REJECTED.name: self._rejected})
@@ -163,8 +167,9 @@ class Viewings:
             rows[TRENDING_COUNTS.name, to] = [(key, record) for record in records]
         emptied, self._emptied = self._emptied, []
         for cell in emptied:
-            if not settle(cell):
+            if not cell.lanes:
                 self.cells.get(cell.code, {}).pop(cell.item, None)
+                self.places.pop(cell.code, None)
         return rows
 
     def _tail(self, code: int) -> bytes:
@@ -261,9 +266,9 @@ class Viewings:
     def _add(self, user: User, item: int, slot: int, code: int) -> None:
         """A user's view of an item, or reaction to it, at this code."""
         at = _first_key(item, slot)
-        have = user.firsts.get(at)
+        have = user.first_of(at)
         if have is None:
-            user.firsts[at] = code
+            user.set_first(at, code)
             self._change(item, code, fresh(slot), user.hash)
             return
         unit = unit_of(slot)
@@ -271,7 +276,8 @@ class Viewings:
         for known in codes:
             if known // unit == code // unit and known <= code:
                 return
-        after = user.firsts[at] = earliest((*codes, code), unit)
+        after = earliest((*codes, code), unit)
+        user.set_first(at, after)
         for changed, lanes in moved(have, after, slot).items():
             self._change(item, changed, lanes, user.hash)
 
@@ -289,14 +295,14 @@ class Viewings:
             _note(user.codes, items, winner.slot, code, -1)
         for item in items:
             at = _first_key(item, winner.slot)
-            have = user.firsts.get(at)
+            have = user.first_of(at)
             if have is None or code not in ((have,) if isinstance(have, int) else have):
                 continue  # another one was earlier
             left = earliest(user.codes.get(at, ()), unit)
             if left == ():
-                del user.firsts[at]
+                user.drop_first(at)
             else:
-                user.firsts[at] = left
+                user.set_first(at, left)
             for changed, lanes in moved(have, left, winner.slot).items():
                 self._change(item, changed, lanes, user.hash)
 
@@ -314,12 +320,12 @@ class Viewings:
         cell = row.get(item)
         if cell is None:
             cell = row[item] = self.path.cell(item, code)
-        before = settle(cell)
+        before = cell.lanes
         after = cell.lanes = before + lanes
         if (after & LANE_MASK) > (before & LANE_MASK):
-            cell.hashes.append(who)
-        elif (after & LANE_MASK) < (before & LANE_MASK) and who in cell.hashes:  # else the sketch has it
-            cell.hashes.remove(who)
+            cell.came(who)
+        elif (after & LANE_MASK) < (before & LANE_MASK):
+            cell.left(who)
         if not after:
             self._emptied.append(cell)
         if not cell.dirty:
@@ -327,6 +333,17 @@ class Viewings:
             self._dirty.append(cell)
 
     # -- forgetting
+
+    def _forget_places(self) -> None:
+        """Drop the short cuts to earlier minutes, and the cells that are only there for those."""
+        until = (self.clock_ms // MINUTE_MS - 1) * REGIONS
+        for code in [code for code in self.places if code < until]:
+            del self.places[code]
+            row = self.cells.get(code, {})
+            for item in [item for item, cell in row.items() if not cell.dirty and not cell.lanes]:
+                del row[item]
+            if not row:
+                self.cells.pop(code, None)
 
     def _forget(self) -> None:
         """Drop what no view can touch any more: it is older than a week and the day by which a view may be late."""
@@ -356,12 +373,12 @@ class Viewings:
                 del self.users[subject]
                 continue
             user.codes = None
-            for at, have in list(user.firsts.items()):
+            for at, have in user.all_firsts():
                 kept = tuple(c for c in ((have,) if isinstance(have, int) else have) if c >= first)
                 if kept:
-                    user.firsts[at] = kept[0] if len(kept) == 1 else kept
+                    user.set_first(at, kept[0] if len(kept) == 1 else kept)
                 else:
-                    del user.firsts[at]
+                    user.drop_first(at)
         for code in [code for code in self.cells if code < first]:
             dirty = {item: cell for item, cell in self.cells.pop(code).items() if cell.dirty}
             if dirty:

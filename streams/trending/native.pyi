@@ -2,6 +2,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from streams.trending.events import Decided
+from streams.trending.firsts import Firsts
 from streams.trending.reading import FieldPlan
 
 ENVELOPE: tuple[str, ...]
@@ -24,17 +25,22 @@ class Cell:
     sketch: Any
     item: int
     code: int
-    fresh: int
     dirty: bool
-    hashes: list[bytes]
     def __init__(self, item: int, code: int) -> None: ...
+    def came(self, who: bytes) -> None: ...
+    def left(self, who: bytes) -> None: ...
+    def plain(self) -> bytes: ...
+    def clear(self) -> None: ...
 
 class User:
     entities: dict[bytes, bytes]
-    firsts: dict[int, int | tuple[int, ...]]
     codes: dict[int, dict[int, int]] | None
     hash: bytes
     def __init__(self, subject: bytes) -> None: ...
+    def first_of(self, at: int) -> Firsts | None: ...
+    def set_first(self, at: int, have: Firsts) -> None: ...
+    def drop_first(self, at: int) -> None: ...
+    def all_firsts(self) -> list[tuple[int, Firsts]]: ...
 
 class Tally:
     video: int

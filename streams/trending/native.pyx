@@ -12,16 +12,16 @@ from cpython.list cimport PyList_GET_SIZE
 from cpython.long cimport PyLong_AsLongLong
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
 
 include "../scan.pxi"
 include "../envelope.pxi"
-
-from hashlib import sha256
+include "../digest.pxi"
 
 from schemas.instants import zone
 from schemas.trending import BUNDLE
 from streams.trending.events import AHEAD_MS, LATE_MS, QUALIFIED_S, QUALIFIED_SHARE
-from streams.trending.firsts import FRESH, HOUR, LANE, LANE_MASK, REGIONS
+from streams.trending.firsts import HOUR, LANE, LANE_MASK, REGIONS
 from streams.trending.viewers import MOST_HASHES, hash_of
 
 cdef enum: TEXT = 1, NUMBER, TEXTS, REGION  # streams/trending/reading.py
@@ -44,11 +44,13 @@ cdef struct Field:
 cdef int64_t AHEAD = AHEAD_MS, LATE = LATE_MS
 cdef int64_t CODES_AN_HOUR = HOUR, ALL_REGIONS = REGIONS
 cdef double LONG_ENOUGH = QUALIFIED_S, SHARE = QUALIFIED_SHARE
-cdef object FRESH_LANES = FRESH
 cdef int64_t PER_LANE = LANE_MASK
 cdef int LANE_BITS = LANE
 cdef Py_ssize_t MOST_PLAIN = MOST_HASHES
 cdef Py_ssize_t PER_RECORD = BUNDLE
+
+
+include "counting.pxi"
 
 
 cdef class ViewReader(EnvelopeReader):
@@ -245,6 +247,7 @@ cdef class ViewReader(EnvelopeReader):
         cdef Py_ssize_t subject_size = PyBytes_GET_SIZE(subject), head_size
         cdef uint8_t *q = self.buffer
         cdef uint8_t *w
+        cdef uint8_t[32] rank
         cdef int i, n = 0, slot = NOTHING
         if self.watched <= self.watched_max:
             if self.watched >= LONG_ENOUGH or (self.length != 0.0 and self.watched >= SHARE * self.length):
@@ -269,7 +272,7 @@ cdef class ViewReader(EnvelopeReader):
                 q += self.packed[i].size
                 n += 1
         w[0] = 128 | n
-        digest = sha256(<bytes>self.buffer[:q - self.buffer]).digest()
+        digest(self.buffer, q - self.buffer, rank)
         # the key: subject, entity
         key = PyBytes_FromStringAndSize(NULL, subject_size + 1 + entity.size)
         w = <uint8_t *>PyBytes_AS_STRING(key)
@@ -280,7 +283,7 @@ cdef class ViewReader(EnvelopeReader):
         q = self.buffer
         big_endian(q, revision, 4)
         q[4] = 0
-        memcpy(q + 5, PyBytes_AS_STRING(<bytes>digest), 16)
+        memcpy(q + 5, rank, 16)
         q[RANK_BYTES] = 1 if timely else 0
         q[22], q[23] = 151, 207
         big_endian(q + 24, <uint64_t>ms, 8)
@@ -303,119 +306,6 @@ cdef class ViewReader(EnvelopeReader):
             return q + 1
         memcpy(q, self.parts[part].at, self.parts[part].size)
         return q + self.parts[part].size
-
-
-cdef class Cell:
-    """See streams/trending/cells.py, as of the next two."""
-
-    cdef public object lanes, sketch
-    cdef public int64_t item, code, fresh
-    cdef public bint dirty
-    cdef public list hashes
-
-    def __init__(self, int64_t item, int64_t code):
-        self.item, self.code, self.lanes, self.hashes = item, code, 0, []
-
-
-cdef class User:
-    cdef public dict entities, firsts
-    cdef public object codes
-    cdef public bytes hash
-
-    def __init__(self, bytes subject):
-        self.entities, self.firsts, self.hash = {}, {}, hash_of(subject)
-
-
-cdef class Tally:
-    cdef public int64_t video, count
-
-    def __init__(self, int64_t video):
-        self.video = video
-
-
-def apply(state, list decided):
-    """Count what is decided (streams.trending.core.Viewings._apply): here who sees something for the first time."""
-    cdef dict users = state.users, cells = state.cells, hours = state._hours, shown = state._shown
-    cdef dict changes = state._state
-    cdef list dirty = state._dirty
-    cdef list same_hour = None
-    cdef dict row, entities, firsts
-    cdef Cell cell
-    cdef User user
-    cdef Tally tally
-    cdef PyObject *held
-    cdef int64_t code, hour, last_hour = -1, known, slot
-    cdef Py_ssize_t applied = 0
-    cdef tuple one, what
-    cdef bytes winner
-    slow, add, items_of, claimed = state._one, state._add, state.items_of, state._claimed
-    for each in decided:
-        if each is None:
-            continue
-        one = <tuple>each
-        subject, key, winner = <bytes>one[0], <bytes>one[1], <bytes>one[2]
-        slot = PyLong_AsLongLong(one[4])
-        held = PyDict_GetItem(users, subject)
-        if held == NULL:
-            user = users[subject] = User(subject)
-        else:
-            user = <User><object>held
-        entities = user.entities
-        if slot > VIEW or user.codes is not None or PyDict_GetItem(entities, key) != NULL:
-            slow(one)
-            continue
-        applied += 1
-        entities[key] = winner
-        changes[key] = winner
-        hour = PyLong_AsLongLong(one[3]) // 3600000
-        if hour != last_hour:
-            last_hour = hour
-            same_hour = hours.get(hour)
-            if same_hour is None:
-                same_hour = hours[hour] = []
-        same_hour.append(key)
-        if slot != VIEW or PyBytes_AS_STRING(winner)[RANK_BYTES] != 1:
-            continue
-        held = PyDict_GetItem(shown, one[6])
-        what = <tuple>items_of(winner, one[6]) if held == NULL else <tuple><object>held
-        if what[1] is not None:
-            tally = <Tally>what[1]
-            tally.count += 1
-            if tally.count == 1:
-                claimed.add(tally.video)
-        code_of = one[5]
-        code = PyLong_AsLongLong(code_of)
-        held = PyDict_GetItem(cells, code_of)
-        if held == NULL:
-            row = cells[code_of] = {}
-        else:
-            row = <dict>held
-        firsts = user.firsts
-        who = user.hash
-        for item in <tuple>what[0]:
-            held = PyDict_GetItem(firsts, item)
-            if held != NULL:
-                have = <object>held
-                if type(have) is int:
-                    known = PyLong_AsLongLong(have)
-                    if known <= code and known // CODES_AN_HOUR == code // CODES_AN_HOUR:
-                        continue
-                add(user, item, VIEW, code_of)
-                continue
-            firsts[item] = code_of
-            held = PyDict_GetItem(row, item)
-            if held == NULL:
-                cell = Cell.__new__(Cell)
-                cell.item, cell.code, cell.lanes, cell.hashes = PyLong_AsLongLong(item), code, 0, [who]
-                row[item] = cell
-            else:
-                cell = <Cell><object>held
-                cell.hashes.append(who)
-            cell.fresh += 1
-            if not cell.dirty:
-                cell.dirty = True
-                dirty.append(cell)
-    return applied
 
 
 cdef class Packer:
@@ -453,9 +343,6 @@ cdef class Packer:
                 at = 3
             for i in range(first, first + n):
                 cell = <Cell>cells[i]
-                if cell.fresh:
-                    cell.lanes = cell.lanes + cell.fresh * FRESH_LANES
-                    cell.fresh = 0
                 head, tail = <bytes>heads[cell.item], <bytes>tails[cell.code]
                 at = self.put(at, head)
                 at = self.put(at, tail)
@@ -466,10 +353,8 @@ cdef class Packer:
                 q = pack_int(q, clock_ms)
                 q[0] = 147
                 q += 1
-                lanes = cell.lanes
-                for lane in range(3):
-                    q = pack_int(q, lanes >> (lane * LANE_BITS) & PER_LANE)
-                q = pack_int(q, lanes >> (3 * LANE_BITS))
+                for lane in range(LANES):
+                    q = pack_int(q, cell.lane[lane])
                 at = q - self.buffer
                 at = self.viewers(at, cell)
                 self.more(at, ROOM)
@@ -497,8 +382,7 @@ cdef class Packer:
 
     cdef Py_ssize_t viewers(self, Py_ssize_t at, Cell cell) except -1:
         """As streams.trending.cells.seen_by packs them."""
-        cdef list hashes = cell.hashes
-        cdef Py_ssize_t i, n = PyList_GET_SIZE(hashes), size = 1 + 8 * n
+        cdef Py_ssize_t n = cell.few, size = 1 + 8 * n
         cdef bytes sketch
         cdef uint8_t *q
         if cell.sketch is None and n <= MOST_PLAIN:
@@ -510,8 +394,7 @@ cdef class Packer:
             if n:
                 q[0] = 0
                 q += 1
-                for i in range(n):
-                    memcpy(q + 8 * i, PyBytes_AS_STRING(<bytes>hashes[i]), 8)
+                memcpy(q, cell.viewers, 8 * n)
             return q - self.buffer + 8 * n
         sketch = join(cell)
         size = PyBytes_GET_SIZE(sketch)

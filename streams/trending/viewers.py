@@ -14,7 +14,7 @@ from typing import Any
 import datasketches
 
 LG_REGISTERS = 12
-MOST_HASHES = 128
+MOST_HASHES, HASH_BYTES = 128, 8
 MOST_EXACT = 4_096
 """Viewers in several counts of one item that are counted one by one."""
 _HASHES, _SKETCH = b"\0", b"\1"
@@ -23,7 +23,7 @@ _TYPE = datasketches.tgt_hll_type.HLL_4
 
 def hash_of(user: bytes) -> bytes:
     """64 bits of a user's name, the same on every machine."""
-    return blake2b(user, digest_size=8).digest()
+    return blake2b(user, digest_size=HASH_BYTES).digest()
 
 
 def packed(hashes: Sequence[bytes]) -> bytes:
@@ -32,30 +32,30 @@ def packed(hashes: Sequence[bytes]) -> bytes:
     >>> packed([]), len(packed([hash_of(b"u")])), len(packed([hash_of(b"%d" % n) for n in range(9_999)])) < 3_000
     (b'', 9, True)
     """
-    if not hashes:
-        return b""
-    if len(hashes) <= MOST_HASHES:
-        return _HASHES + b"".join(hashes)
-    return _packed(_joined(new(), hashes))
+    return packed_plain(b"".join(hashes)) if len(hashes) <= MOST_HASHES else _packed(_joined(new(), b"".join(hashes)))
+
+
+def packed_plain(hashes: bytes) -> bytes:
+    """A few viewers, their hashes one after the other."""
+    return _HASHES + hashes if hashes else b""
 
 
 def seen_by(cell: Any) -> bytes:
     """The viewers of a cell (cells.py), as `packed` makes them: once they are many, only the new ones cost anything."""
-    if cell.sketch is None and len(cell.hashes) <= MOST_HASHES:
-        return packed(cell.hashes)
-    return sketched(cell)
+    few = cell.plain()
+    return packed_plain(few) if cell.sketch is None and len(few) <= MOST_HASHES * HASH_BYTES else sketched(cell)
 
 
 def sketched(cell: Any) -> bytes:
     """The viewers of a cell that has many, or had: who left after they came into the sketch stays in it."""
-    cell.sketch = _joined(new() if cell.sketch is None else cell.sketch, cell.hashes)
-    cell.hashes.clear()
+    cell.sketch = _joined(new() if cell.sketch is None else cell.sketch, cell.plain())
+    cell.clear()
     return _packed(cell.sketch)
 
 
-def _joined(sketch: Any, hashes: Sequence[bytes]) -> Any:
+def _joined(sketch: Any, hashes: bytes) -> Any:
     update = sketch.update
-    for each in array("q", b"".join(hashes)):
+    for each in array("q", hashes):
         update(each)
     return sketch
 

@@ -19,8 +19,9 @@ from schemas.trending import unpack_bundle
 from streams.state import Records
 from streams.trending.core import Viewings
 from streams.trending.events import Decided, judge, unpack_winner
+from streams.trending.firsts import LANE
 from streams.trending.reading import best_path, python_path
-from streams.trending.viewers import MOST_HASHES, Viewers, distinct, unpacked
+from streams.trending.viewers import MOST_HASHES, Viewers, distinct, hash_of, unpacked
 
 pytest.importorskip("streams.trending.native", reason="the extension was not built", exc_type=ImportError)
 
@@ -213,3 +214,56 @@ def test_a_winner_says_what_was_decided() -> None:
         shown["creator"],
     )
     assert (list(winner.hashtags), winner.sound, winner.region) == (shown["hashtags"], shown["sound"], shown["region"])
+
+
+codes = st.integers(1, 2**40)
+firsts = codes | st.lists(codes, min_size=2, max_size=4).map(tuple)
+places = st.integers(0, 40) | st.integers(0, 3).map(lambda slot: slot << 40 | 7) | st.integers(0, 2**43)
+
+
+@given(st.lists(st.tuples(places, firsts | st.none()), max_size=120))
+def test_a_users_firsts_are_a_dict(changes: list[tuple[int, Any]]) -> None:
+    ours, theirs = best_path().user(b"u"), python_path().user(b"u")
+    for at, have in changes:
+        for user in (ours, theirs):
+            if have is None:
+                user.drop_first(at)
+            else:
+                user.set_first(at, have)
+        assert ours.first_of(at) == theirs.first_of(at) == have
+    assert dict(ours.all_firsts()) == dict(theirs.all_firsts())
+    assert len(ours.all_firsts()) == len(theirs.all_firsts())
+
+
+viewers = st.integers(0, 9).map(lambda n: hash_of(b"%d" % n))
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["came", "came", "came", "left"]), viewers)),
+    st.tuples(*[st.integers(0, 99)] * 4),
+)
+def test_a_cell_has_the_viewers_that_came_and_did_not_leave(
+    moves: list[tuple[str, bytes]], lanes: tuple[int, ...]
+) -> None:
+    ours, theirs = best_path().cell(5, 7), python_path().cell(5, 7)
+    for what, who in moves:
+        for cell in (ours, theirs):
+            getattr(cell, what)(who)
+        assert ours.plain() == theirs.plain()
+    ours.lanes = packed = sum(lane << LANE * number for number, lane in enumerate(lanes))
+    assert ours.lanes == packed
+    ours.clear()
+    assert ours.plain() == b""
+
+
+def test_short_cuts_to_minutes_that_are_over_are_forgotten_and_leave_no_empty_cell() -> None:
+    """One user sees one video in every minute of an hour: it counts once, and only that is kept."""
+    state = Viewings(path=best_path())
+    for minute in range(60):
+        at = T0 // HOUR * HOUR + minute * 60_000
+        key, raw, time, _ = event("u", at, at, entity=f"e{minute}", content="x")
+        state.fold(Records("views", 0, [minute], [time], [key], [raw]))
+        state.drain((1 << 41) + minute)
+    assert len(state.places) <= 2
+    assert sum(map(len, state.cells.values())) <= 3
+    assert len(state.cells) <= 3
