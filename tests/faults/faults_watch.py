@@ -6,6 +6,7 @@ import threading
 import time
 from bisect import bisect_right, insort
 from collections import defaultdict
+from typing import Any
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
 
@@ -15,6 +16,9 @@ from schemas.topics import CELLS, LEDGER
 
 STREAMS = {"streams": LEDGER.name, "progress": CELLS.name}
 """Roles that fold, and the changelog in which each says how far it is."""
+
+SILENCE_S = 15.0
+"""A client that has heard nothing for so long is made anew."""
 
 
 class Watch:
@@ -66,45 +70,56 @@ class Watch:
             thread.join(10)
 
     def _streams(self) -> None:
-        reader = Consumer(
-            {
-                "bootstrap.servers": self._bootstrap,
-                "group.id": "faults-watch",
-                "isolation.level": "read_committed",
-                "enable.auto.commit": False,
-                "fetch.wait.max.ms": 50,
-                "log_level": 0,
-            }
-        )
-        role_of = {topic: role for role, topic in STREAMS.items()}
-        numbers = range(self.partitions)
-        reader.assign([TopicPartition(topic, number, OFFSET_END) for topic in role_of for number in numbers])
+        next_offsets = {(topic, number): OFFSET_END for topic in STREAMS.values() for number in range(self.partitions)}
         while not self._stop.is_set():
+            reader = self._asker("faults-watch", {"isolation.level": "read_committed", "fetch.wait.max.ms": 50})
+            reader.assign([TopicPartition(*place, offset) for place, offset in next_offsets.items()])
+            self._read(reader, next_offsets)
+            reader.close()
+
+    def _read(self, reader: Consumer, next_offsets: dict[tuple[str, int], int]) -> None:
+        """Until it has been silent for long: after a broker was killed, librdkafka may go on asking in vain."""
+        role_of = {topic: role for role, topic in STREAMS.items()}
+        heard = time.monotonic()
+        while not self._stop.is_set() and time.monotonic() - heard < SILENCE_S:
             for message in reader.consume(5_000, 0.1):
-                if message.error() or not is_position(message.key()):
+                if message.error():
+                    continue
+                heard = time.monotonic()
+                next_offsets[message.topic(), message.partition()] = message.offset() + 1
+                if not is_position(message.key()):
                     continue
                 topic, position = decode_position(message.key(), message.value())
                 role, number = role_of[message.topic()], message.partition()
                 if role == "streams":
                     self.received[topic, number] = position.received
                 insort(self.commits[role, number], message.timestamp()[1] / 1000)
-        reader.close()
+
+    def _asker(self, group: str, settings: dict[str, Any] | None = None) -> Consumer:
+        """A consumer that never joins.
+
+        The admin client's question for a group's offsets can end the process with a failed assertion of librdkafka
+        while the broker is bounced.
+        """
+        own = {"bootstrap.servers": self._bootstrap, "group.id": group, "enable.auto.commit": False, "log_level": 0}
+        return Consumer(own | (settings or {}))
 
     def _sinks(self) -> None:
-        # Consumers that never join: the admin client's question for a group's offsets can end the process with a failed
-        # assertion of librdkafka while the broker is bounced.
-        askers = {
-            role: (Consumer({"bootstrap.servers": self._bootstrap, "group.id": group.id, "log_level": 0}), group.topics)
-            for role, group in sinking.groups().items()
-        }
+        groups = sinking.groups()
+        askers = {role: self._asker(group.id) for role, group in groups.items()}
+        heard = dict.fromkeys(groups, time.monotonic())
         while not self._stop.wait(0.2):
-            for role, (asker, topics) in askers.items():
-                asked = [TopicPartition(topic, number) for topic in topics for number in range(self.partitions)]
+            for role, group in groups.items():
+                asked = [TopicPartition(topic, number) for topic in group.topics for number in range(self.partitions)]
                 try:
-                    total = sum(max(0, tp.offset) for tp in asker.committed(asked, timeout=3.0))
+                    total = sum(max(0, tp.offset) for tp in askers[role].committed(asked, timeout=3.0))
                 except KafkaException:  # the broker is being bounced
+                    if time.monotonic() - heard[role] > SILENCE_S:
+                        askers[role].close()
+                        askers[role], heard[role] = self._asker(group.id), time.monotonic()
                     continue
+                heard[role] = time.monotonic()
                 if not self.sinks[role] or self.sinks[role][-1][1] != total:
                     self.sinks[role].append((time.time(), total))
-        for asker, _ in askers.values():
+        for asker in askers.values():
             asker.close()
