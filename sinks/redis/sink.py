@@ -14,7 +14,6 @@ from redis.exceptions import NoScriptError, RedisError
 from schemas import faultpoints, tables, topics
 from schemas.progress import ProgressRow
 from schemas.rows import DailyRow
-from schemas.trending import TrendingList
 from sinks.address import shown
 from sinks.base import Behind, Refusal, Stop
 from sinks.batch import Batch, Place
@@ -77,26 +76,15 @@ class RedisSink:
         except NoScriptError:  # a restarted Redis knows no scripts
             await self._do(self._redis.script_load(_WRITE))
             await self._do(self._write(rows))
-        if lists := newest_lists(batch.trending):
-            try:
-                await self._do(self._write_lists(lists), NoScriptError)
-            except NoScriptError:
-                await self._do(self._redis.script_load(_TRENDING))
-                await self._do(self._write_lists(lists))
-        suggested = newest_of_users(batch.recommendations)
+        lists, suggested = newest_lists(batch.trending), newest_of_users(batch.recommendations)
+        for at in range(0, len(lists), _LISTS_PER_CALL):
+            names, packed = trending.script_arguments(lists[at : at + _LISTS_PER_CALL])
+            await self._call(_TRENDING, names, [self._ttl_s, *packed])
         for at in range(0, len(suggested), _LISTS_PER_CALL):
             names, packed = affinity.script_arguments(suggested[at : at + _LISTS_PER_CALL])
             await self._call(_AFFINITY, names, [self._ttl_s, *packed])
         faultpoints.reach("redis.written")
         await self._advance(batch.through)
-
-    async def _write_lists(self, rows: Sequence[TrendingList]) -> None:
-        """All at once: one that waits for an answer after each list is late where many things run."""
-        pipeline = self._redis.pipeline(transaction=False)
-        for row in rows:
-            names = trending.keys(row.kind, row.region, row.window)
-            pipeline.evalsha(_SHA1[_TRENDING], len(names), *names, *trending.arguments(row, self._ttl_s))
-        await pipeline.execute()
 
     async def resume(self, committed: Mapping[Place, int]) -> Mapping[Place, int]:
         places = [place for place in committed if place[0] in self.topics]

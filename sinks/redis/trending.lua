@@ -1,15 +1,20 @@
--- Put a whole list in the place of an older one.
--- KEYS[1]: the sorted set. KEYS[2]: a hash beside it: version, at_ms. ARGV: version, at_ms, seconds to live, then score
--- and member in turn. Versions are compared as texts of digits. Returns 1 if it was newer.
-local kept, version = redis.call('HGET', KEYS[2], 'version'), ARGV[1]
-if kept and (#kept > #version or (#kept == #version and kept >= version)) then
-  return 0
+-- Put whole lists in the place of older ones.
+-- KEYS: sorted set, hash beside it; again. ARGV[1]: seconds to live from now. ARGV[i + 1]: msgpack {version, at_ms,
+-- score, member, score, member, ...}, all texts. Versions are compared as texts of digits. Returns how many were written.
+local written = 0
+for i = 1, #KEYS, 2 do
+  local own, beside = KEYS[i], KEYS[i + 1]
+  local row = cmsgpack.unpack(ARGV[(i + 1) / 2 + 1])
+  local kept, version = redis.call('HGET', beside, 'version'), row[1]
+  if not kept or #kept < #version or (#kept == #version and kept < version) then
+    redis.call('DEL', own)
+    if #row > 2 then
+      redis.call('ZADD', own, unpack(row, 3))
+    end
+    redis.call('HSET', beside, 'version', version, 'at_ms', row[2])
+    redis.call('EXPIRE', own, ARGV[1])
+    redis.call('EXPIRE', beside, ARGV[1])
+    written = written + 1
+  end
 end
-redis.call('DEL', KEYS[1])
-if #ARGV > 3 then
-  redis.call('ZADD', KEYS[1], unpack(ARGV, 4))
-end
-redis.call('HSET', KEYS[2], 'version', version, 'at_ms', ARGV[2])
-redis.call('EXPIRE', KEYS[1], ARGV[3])
-redis.call('EXPIRE', KEYS[2], ARGV[3])
-return 1
+return written

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import msgspec
+
 from schemas.tables import TRENDING
 from schemas.trending import TrendingList
+
+_pack = msgspec.msgpack.Encoder().encode
 
 
 def keys(kind: str, region: str, window: str) -> tuple[str, str]:
@@ -17,9 +23,14 @@ def keys(kind: str, region: str, window: str) -> tuple[str, str]:
     return own, own.replace("daybook:trending:", "daybook:trending-at:", 1)
 
 
-def arguments(row: TrendingList, ttl_s: int) -> list[str]:
-    """What trending.lua takes; scores are thousandths, below 2^53."""
-    found = [str(row.version), str(row.at_ms), str(ttl_s)]
-    for entry in row.entries:
-        found += [str(entry.score), entry.id]
-    return found
+def script_arguments(rows: Iterable[TrendingList]) -> tuple[list[str], list[bytes]]:
+    """Keys and packed lists for trending.lua; scores are thousandths, below 2^53."""
+    names: list[str] = []
+    packed = []
+    for row in rows:
+        names += keys(row.kind, row.region, row.window)
+        said = [str(row.version), str(row.at_ms)]
+        for entry in row.entries:
+            said += str(entry.score), entry.id
+        packed.append(_pack(said))
+    return names, packed
