@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -32,12 +33,17 @@ STREAMS = {
     "affinity": "streams.affinity.agent",
 }
 """Role → the module that builds its Faust app."""
+YIELDING = ("affinity", "audit", "loader")
+"""Best effort, or in no hurry: on a machine that they share with the other roles those come first."""
+_NICE = 10
 
 
 def run(role: str, settings: Settings) -> None:
     """Run one role, or all of them, in the foreground; returns or exits when it was told to stop."""
     if role == "all":
         return _run_all(settings)
+    if role in YIELDING and workers.READY_FILE in os.environ:  # `up` started it, beside the others
+        give_way()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
     with workers.last_words(), workers.readiness(settings) as ready:
@@ -58,6 +64,16 @@ def run(role: str, settings: Settings) -> None:
         except Exception:
             logging.exception("the worker %s ends because of an error that nobody expected", role)
             raise
+
+
+def give_way() -> None:
+    """Leave the processor to the other processes of this machine when they want it.
+
+    Linux with autogroups shares it out between sessions first (sched(7)), so there it is the session's to say.
+    """
+    os.nice(_NICE)
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(_NICE), encoding="ascii")
 
 
 def _without_topics(

@@ -59,6 +59,14 @@ def test_status_is_one_parseable_line_a_role_and_all_is_healthy(folder: Path) ->
         assert lag == "-" or int(lag) >= 0
 
 
+def test_roles_in_no_hurry_give_way_to_the_others(folder: Path) -> None:
+    pids = {role: int(row[1]) for role, row in rows(folder).items()}
+    own = psutil.Process().nice()
+    assert psutil.Process(pids["worker-affinity"]).nice() > own
+    assert psutil.Process(pids["worker-loader"]).nice() > own
+    assert psutil.Process(pids["worker-streams"]).nice() == psutil.Process(pids["worker-lists"]).nice() == own
+
+
 def test_up_again_starts_nothing_and_says_so(folder: Path) -> None:
     before = rows(folder)
     done = daybook("up", "--detach", "--data", folder)
