@@ -7,6 +7,7 @@ Made from the same tables as everything else: topics, event families, rows. What
 from __future__ import annotations
 
 import json
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,9 @@ _REF = "#/components/schemas/{name}"
 def document() -> dict[str, Any]:
     """The whole document."""
     schemas, components = msgspec.json.schema_components(list(ROWS.values()), ref_template=_REF)
+    for component in components.values():
+        if "description" in component:  # a docstring, which Python takes out of its indentation since 3.13 only
+            component["description"] = cleandoc(component["description"])
     rows = {topic.name: (topic, tp, schema) for (topic, tp), schema in zip(ROWS.items(), schemas, strict=True)}
     events = {topic.name: topic for topic in topics.SOURCES}
     return {
