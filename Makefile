@@ -15,7 +15,7 @@ help:  ## list the targets
 setup: $(READY)  ## make .venv and fetch Kafka's jars, no more
 	@$(BIN)/python -m stack
 
-$(READY): pyproject.toml constraints.txt $(wildcard streams/*.pxi streams/*/*.pyx streams/*/*.pxi)
+$(READY): pyproject.toml constraints.txt $(wildcard streams/*.pxi streams/*/*.pyx streams/*/*.pxi streams/*/*/*.pyx)
 	@found=; for python in $(PYTHON) python3.13 python3.12 python3.11 python3 python; do \
 	  if "$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' >/dev/null 2>&1; \
 	  then found=$$python; break; fi; done; \

@@ -40,16 +40,17 @@ class _Lenient(_DefaultRecordBatchPy):  # type: ignore[misc]
 class Batch:
     """One batch: aiokafka's own, and the same once more for names that it does not read."""
 
-    __slots__ = ("_whole", "strict")
+    __slots__ = ("strict", "whole")
 
     def __init__(self, strict: Any, whole: bytes) -> None:
         self.strict = strict
         """Raises UnicodeDecodeError at the record whose header has a name that is not UTF-8."""
-        self._whole = whole
+        self.whole = whole
+        """As it came."""
 
     def lenient(self) -> Iterator[Any]:
         """All records of the batch, from its first."""
-        return iter(_Lenient(self._whole))
+        return iter(_Lenient(self.whole))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.strict, name)

@@ -6,7 +6,7 @@ Walks aiokafka's fetched batches directly: building one ConsumerRecord per recor
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, cast
 
 import faust
@@ -15,6 +15,7 @@ from aiokafka.errors import CorruptRecordException
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
+from streams.runtime.transport.filling import fill
 from streams.state import Headers, Records
 
 MAX_RECORDS = 20_000
@@ -129,10 +130,7 @@ def take_chunk(tp: TP, fetched: Any, limit: int = MAX_RECORDS) -> Chunk | None:
         if not _is_data(part, batch):
             position = after
             continue
-        try:
-            _fill(chunk, batch.strict, position)
-        except UnicodeDecodeError:  # the name of a header
-            _fill(chunk, batch.lenient(), max(position, chunk.offsets[-1] + 1) if chunk.offsets else position)
+        fill(chunk, batch, position)
         position = after
         more = len(chunk.offsets) < limit
     chunk.next_offset = part.next_fetch_offset = position
@@ -141,21 +139,6 @@ def take_chunk(tp: TP, fetched: Any, limit: int = MAX_RECORDS) -> Chunk | None:
     if not batches.has_next():
         fetched._partition_records = None
     return chunk if position > chunk.start else None
-
-
-def _fill(chunk: Chunk, records: Iterable[Any], start: int) -> None:
-    add_offset, add_timestamp = chunk.offsets.append, chunk.timestamps.append
-    add_key, add_value = chunk.keys.append, chunk.values.append
-    for record in records:
-        offset = record.offset
-        if offset < start:  # a compressed batch starts before the offset that was asked for
-            continue
-        add_offset(offset)
-        add_timestamp(record.timestamp)
-        add_key(record.key)
-        add_value(record.value)
-        if record.headers:
-            chunk.headers[offset] = record.headers
 
 
 def _is_data(part: Any, batch: Any) -> bool:
