@@ -104,7 +104,10 @@ class Bench:
         if detailed and "kill" in self.args.figures:
             kill_at = max(1, int(KILL_AT * rows))
             out = measure.run(peer, loads.get(n), n, self.work, self.cores, say, kill_at)
-            figures |= {"restart_s": _round(out.restart_s), "wrong_after_kill": out.wrong}
+            if out.killed:
+                figures |= {"restart_s": _round(out.restart_s), "wrong_after_kill": out.wrong}
+            else:
+                say(f"{peer.title}: wrote fewer than {kill_at:,} rows, so it was not killed")
             if out.said:
                 say(out.said)
         return figures

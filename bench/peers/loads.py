@@ -6,7 +6,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
@@ -16,6 +16,7 @@ from bench.peers.install import Say
 from bench.peers.process import pin
 from daybook import topics
 from producers.publish import Record, publish_records
+from stack.errors import StackError
 from stack.stack import Stack
 
 
@@ -69,6 +70,7 @@ def broker(load: Path, work: Path, core: int | None) -> Iterator[str]:
                 pin(status.pid, core)
         yield kafka
     finally:
-        stack.kill("kafka", signal.SIGKILL)
+        with suppress(StackError):  # it may not have started at all
+            stack.kill("kafka", signal.SIGKILL)
         stack.down()
         shutil.rmtree(home, ignore_errors=True)

@@ -38,6 +38,7 @@ class Outcome:
     end: int
     """Records in the output topic, markers of transactions included."""
     wrong: Wrong
+    killed: bool = False
     restart_s: float | None = None
     """From the start after kill -9 to the first committed row; None: was not killed, or nothing came."""
     said: str = ""
@@ -92,6 +93,7 @@ def run(
         rows.count,
         end,
         differences(rows.found, answer),
+        restarted is not None,
         None if restarted is None else _restart(rows, restarted),
         said,
     )
