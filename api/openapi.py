@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from api import parts
+from api import pages, parts
 from api.config import Limits
 from api.openapi_reads import described
 from api.problems import responses
@@ -64,7 +64,7 @@ def document(limits: Limits) -> dict[str, Any]:
                                 401: "No token, or none that counts",
                                 408: "The body did not arrive in time",
                                 413: "Too many bytes or events",
-                                429: "Too many a minute: send the same again after Retry-After seconds",
+                                429: "Too many a minute, or too many without a token: again after Retry-After seconds",
                                 415: "A type or coding that is not known",
                                 503: "Nothing is lost: send the same again after Retry-After seconds",
                             }
@@ -103,6 +103,8 @@ _PROBLEM = {
 
 def _file() -> dict[str, Any]:
     found = _plain("A file of the page", {**responses({404: "There is no such file"})}, "text/plain")
+    texts = {kind.partition(";")[0]: {"schema": {"type": "string"}} for kind in pages.KINDS.values()}
+    found["get"]["responses"]["200"]["content"] = texts
     name = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}, "example": "main.js"}
     found["get"]["parameters"] = [name]
     return found

@@ -11,6 +11,8 @@ from schemas.tables import DAILY_COLUMNS, PROGRESS_COLUMNS
 from schemas.trending import ALL, KINDS, LIST_SIZE, WINDOWS
 
 _DATE = {"type": "string", "format": "date"}
+_METRIC = {"type": "string", "enum": [column.name for column in DAILY_COLUMNS[2:]]}
+_CLOCK = "^([01][0-9]|2[0-3]):[0-5][0-9]$"
 _REFUSED = {
     400: "A parameter cannot be meant so",
     401: "No token, or none that counts",
@@ -50,7 +52,7 @@ def described() -> dict[str, Any]:
     user = {"user_id": {"type": "string"}}
     zone = [
         _query("timezone", {"type": "string"}, "IANA zone whose day is meant; UTC if left out", "Europe/Berlin"),
-        _query("day_start", {"type": "string"}, "When the user's day begins, HH:MM", "04:00"),
+        _query("day_start", {"type": "string", "pattern": _CLOCK}, "When the user's day begins, HH:MM", "04:00"),
     ]
     fields = _query("fields", {"type": "string"}, "Columns, with commas between; all if left out", "steps,energy_kcal")
     day = _object({"date": _DATE, "metrics": metrics})
@@ -76,7 +78,7 @@ def described() -> dict[str, Any]:
                 _query("from", _DATE, f"First day; {asking.SPAN_DAYS} days up to `to` if left out", "2026-03-01"),
                 _query("to", _DATE, "Last day; today if left out", "2026-03-31"),
                 _query("limit", _whole(asking.MOST_DAYS, asking.PAGE_DAYS), "Calendar days of a page"),
-                _query("cursor", {"type": "string"}, "`next` of the page before"),
+                _query("cursor", {"type": "string", "minLength": 1}, "`next` of the page before"),
                 *zone,
                 fields,
             ],
@@ -99,7 +101,7 @@ def described() -> dict[str, Any]:
                 }
             ),
             [
-                _query("region", {"type": "string"}, "ISO 3166-1 code of two letters, for who is not known", "DE"),
+                _query("region", _region(), "ISO 3166-1 code of two letters, for who is not known", "DE"),
                 _query("limit", _whole(MOST_RECOMMENDED, MOST_RECOMMENDED), "Places"),
             ],
         ),
@@ -109,7 +111,12 @@ def described() -> dict[str, Any]:
             _object({**user, "date": _DATE, **_EXPLAINED}),
             [
                 _query("date", _DATE, "The day", "2026-03-01") | {"required": True},
-                _query("metric", {"type": "string"}, "One column; all if left out", "steps"),
+                _query(
+                    "metric",
+                    _METRIC,
+                    "One column; all if left out",
+                    "steps",
+                ),
             ],
         ),
         "/v1/trending/{kind}": _trending(),
@@ -127,7 +134,7 @@ def _trending() -> dict[str, Any]:
     kind = {"name": "kind", "in": "path", "required": True, "schema": {"type": "string", "enum": list(KINDS)}}
     asked = [
         kind,
-        _query("region", {"type": "string", "default": ALL}, "ISO 3166-1 code of two letters, or all"),
+        _query("region", _region(ALL) | {"default": ALL}, "ISO 3166-1 code of two letters, or all"),
         _query("window", {"type": "string", "enum": list(WINDOWS), "default": "24h"}, "How far back it looks"),
         _query("limit", _whole(LIST_SIZE, LIST_SIZE), "Places"),
         _query("why", {"type": "string", "enum": ["true", "false"]}, "Also the parts of each score"),
@@ -143,7 +150,9 @@ def _stream(asked: list[dict[str, Any]]) -> dict[str, Any]:
         _object({}),
         [user, *asked],
     )
-    events = {"text/event-stream": {"schema": {"type": "string"}}}
+    each = _object({"event": {"const": "today"}, "id": {"type": "string"}, "data": {"type": "string"}})
+    each |= {"description": "Each event; data is what today answers", "required": ["event", "id", "data"]}
+    events = {"text/event-stream": {"schema": each}}
     found["get"]["responses"]["200"] = {"description": "Ends after ten minutes: come back", "content": events}
     del found["get"]["responses"]["304"]
     return found
@@ -184,6 +193,10 @@ def _get(name: str, summary: str, schema: dict[str, Any], asked: list[dict[str, 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties}
+
+
+def _region(*more: str) -> dict[str, Any]:
+    return {"type": "string", "pattern": f"^({'|'.join(['[A-Za-z]{2}', *more])})$"}
 
 
 def _whole(most: int, default: int) -> dict[str, Any]:
