@@ -42,6 +42,8 @@ class Limits:
     service_requests: int = 0
     service_events: int = 0
     """Requests and events a minute of one token's subject; 0: as many as it likes."""
+    stranger_requests: int = 300
+    """Requests a minute of one address without a token that counts; 0: as many as it likes."""
 
     def pace(self, role: str, what: str) -> int:
         """The limit of a role's requests or events a minute; 0: none."""
@@ -66,6 +68,8 @@ class Config:
     """Which `iss` it must name; None: any."""
     origins: tuple[str, ...] = ()
     """Web origins whose pages may ask (CORS)."""
+    behind_proxies: bool = False
+    """Whether proxies in front are named, so that a request's address is its client's."""
     open_health: bool = True
     """Whether /metrics, /readyz and /openapi.json need no token; else an admin's."""
     limits: Limits = Limits()

@@ -5,6 +5,7 @@ The window before counts by the part of it that the sliding window still covers.
 
 from __future__ import annotations
 
+import ipaddress
 import math
 from collections import OrderedDict
 from typing import NamedTuple
@@ -38,6 +39,22 @@ def judge(limit: int, before: int, current: int, cost: int, now_s: float) -> Ver
     return Verdict(False, max(0, int(limit - used)), max(1, math.ceil(wait)))
 
 
+def counted(host: str | None) -> str:
+    """The part of a client's address that is counted: of IPv6 the first 64 bits: one customer has the rest (RFC 6177).
+
+    >>> counted("192.0.2.7"), counted("2001:db8:1:2:3::4"), counted("::ffff:192.0.2.7"), counted(None)
+    ('192.0.2.7', '2001:db8:1:2::', '192.0.2.7', '')
+    """
+    try:
+        found = ipaddress.ip_address(host or "")
+    except ValueError:
+        return host or ""
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    mapped = found.ipv4_mapped
+    return str(mapped) if mapped else str(ipaddress.ip_network((int(found), 64), strict=False).network_address)
+
+
 class Local:
     """The counts of one process, for when Redis is away; the senders seen last."""
 
@@ -46,14 +63,14 @@ class Local:
         self._counts: OrderedDict[str, tuple[int, int, int]] = OrderedDict()
         """Sender → window, count in the one before, count in it."""
 
-    def take(self, sender: str, limit: int, cost: int, now_s: float) -> Verdict:
+    def take(self, sender: str, limit: int, cost: int, now_s: float, *, count: bool = True) -> Verdict:
         """Judge, and count what is allowed."""
         window = int(now_s // WINDOW_S)
         then, before, current = self._counts.get(sender, (window, 0, 0))
         if then != window:
             before, current = (current if then == window - 1 else 0), 0
         found = judge(limit, before, current, cost, now_s)
-        self._counts[sender] = (window, before, current + cost * found.allowed)
+        self._counts[sender] = (window, before, current + cost * (count and found.allowed))
         self._counts.move_to_end(sender)
         if len(self._counts) > self._most:
             self._counts.popitem(last=False)

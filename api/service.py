@@ -45,7 +45,7 @@ def build(config: Config, meters: Meters, scrape: Scrape, leaving: asyncio.Event
     async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
         publisher = Publisher(config.kafka, answer_s=config.answer_s)
         stores = Stores(config.redis, config.postgres, meters)
-        pacer = Pacer(stores, config.limits)
+        pacer = Pacer(stores, config.limits, behind_proxies=config.behind_proxies)
         spool = config.spool or Spool(Path(), 0)
         outlet = Outlet(config.kafka, publisher, spool, meters, config.answer_s)
         try:
@@ -56,6 +56,7 @@ def build(config: Config, meters: Meters, scrape: Scrape, leaving: asyncio.Event
             yield {
                 "config": config,
                 "checked": Checked(),
+                "pacer": pacer,
                 "meters": meters,
                 "scrape": scrape,
                 "ingest": ingest.Ingest(config, outlet, pacer, meters),

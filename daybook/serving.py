@@ -118,6 +118,7 @@ def run(settings: Settings, ready: Callable[[str], None]) -> None:
         audience=settings.api_audience,
         issuer=settings.api_issuer,
         origins=tuple(origin for each in settings.api_origins.split(",") if (origin := each.strip())),
+        behind_proxies=bool(settings.api_proxies),
         open_health=settings.api_open_health,
         explain=_explain(settings),
         cold=cold,
@@ -131,6 +132,7 @@ def run(settings: Settings, ready: Callable[[str], None]) -> None:
             user_events=settings.api_user_events,
             service_requests=settings.api_service_requests,
             service_events=settings.api_service_events,
+            stranger_requests=settings.api_stranger_requests,
         ),
     )
     leaving = asyncio.Event()
@@ -160,7 +162,8 @@ def run(settings: Settings, ready: Callable[[str], None]) -> None:
             log_config=None,
             access_log=False,
             server_header=False,
-            proxy_headers=False,
+            proxy_headers=bool(settings.api_proxies),
+            forwarded_allow_ips=settings.api_proxies,
             lifespan="on",
             timeout_graceful_shutdown=SHUTDOWN_S,
         )

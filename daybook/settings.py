@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import ipaddress
 import os
 import platform
 import re
@@ -111,6 +112,14 @@ class Settings(BaseSettings):
     api_user_events: int = Field(6_000, ge=0, description="Most events a minute with one user's tokens; 0: any.")
     api_service_requests: int = Field(0, ge=0, description="The same for one service's tokens.")
     api_service_events: int = Field(0, ge=0, description="The same for one service's tokens.")
+    api_stranger_requests: int = Field(
+        300, ge=0, description="Most requests a minute from one address without a token that counts; 0: any."
+    )
+    api_proxies: str = Field(
+        "",
+        description="Addresses and networks of proxies in front, with commas between: who asks is what their"
+        " X-Forwarded-For says.",
+    )
     api_spool_bytes: int = Field(
         0,
         ge=0,
@@ -123,6 +132,16 @@ class Settings(BaseSettings):
     @classmethod
     def _whole_path(cls, folder: Path) -> Path:
         return folder.expanduser().resolve()
+
+    @field_validator("api_proxies")
+    @classmethod
+    def _addresses(cls, proxies: str) -> str:
+        for each in filter(None, map(str.strip, proxies.split(","))):
+            try:
+                ipaddress.ip_network(each)
+            except ValueError:
+                raise ValueError(f"{each} is no IP address or network, such as 10.0.0.0/8") from None
+        return proxies
 
     @field_validator("worker_name")
     @classmethod

@@ -42,6 +42,16 @@ def test_what_is_left_may_be_sent(before: int, current: int, cost: int, now: flo
         assert judge(10, before, current + cost, found.left, now).allowed
 
 
+@given(steps)
+def test_who_only_asks_whether_it_may_pays_nothing(moves: list[tuple[float, int]]) -> None:
+    now, asking, other = 1_000_000.0, Local(), Local()
+    for wait, cost in moves:
+        now += wait
+        assert asking.take("u", 10, 1, now, count=False) == other.take("u", 10, 1, now, count=False)
+        assert asking.take("u", 10, cost, now) == other.take("u", 10, cost, now)
+        asking.take("u", 10, 1, now, count=False)
+
+
 def test_senders_do_not_share_a_pace_and_only_so_many_are_remembered() -> None:
     local = Local(most=2)
     assert [local.take(who, 1, 1, 5.0).allowed for who in ("a", "b", "a")] == [True, True, False]
