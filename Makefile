@@ -7,7 +7,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test nemesis test-faults test-slow check pictures bench-daily bench-recs bench-http bench bench-quick clean
+.PHONY: help setup demo test nemesis test-faults test-slow check pictures bench-daily bench-recs bench-http soak bench bench-quick clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -63,6 +63,9 @@ bench-recs: setup  ## recommendations on a time split of the generator: hit rate
 
 bench-http: setup  ## the HTTP service: events taken, numbers given, and what happens past its limit
 	@$(BIN)/python -m bench.http
+
+soak: setup  ## writes and reads for MINUTES=10, then everything is verified: p50, p95, p99, memory
+	@$(BIN)/python -m bench.soak --minutes $(MINUTES)
 
 ROUNDS ?= 3
 ARGS ?=

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -15,65 +12,17 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
-import msgspec
-import psutil
 import redis
 
-from bench.http.load import Found, quantile
-from daybook import running, serving, supervisor, workers
-from daybook.settings import Settings
+from bench.http.load import quantile
+from bench.http.rig import Bench, say
+from daybook import running, supervisor, workers
 from producers.bench_events import START
 
 BATCH = 100
 PEAK = 7_000
 """Events a second of a million users at their busiest (DESIGN §11)."""
-
-
-def say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-class Bench:
-    """A running Daybook, its service, and a load beside it."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        parts = urlsplit(serving.address(settings) or "")
-        self.host, self.port = parts.hostname or "", parts.port or 0
-        self.token = serving.token(settings, "bench", "service", 3_600)
-        self.service = psutil.Process(workers.process(settings.data, "api").pid() or 0)
-        self.seed = 0
-
-    def pin(self, core: int | None) -> None:
-        """Let the service run on one core; None: on all."""
-        if hasattr(self.service, "cpu_affinity"):
-            every = list(range(psutil.cpu_count() or 1))
-            cores = every if core is None else [core]
-            for thread in self.service.threads():
-                os.sched_setaffinity(thread.id, cores)
-
-    def load(self, **plan: object) -> tuple[Found, float]:
-        """What came of a plan, and the CPU seconds of the service meanwhile."""
-        self.seed += 1  # no event is sent twice
-        told = {"host": self.host, "port": self.port, "token": self.token, "seed": self.seed, **plan}
-        before = self._cpu_s()
-        done = subprocess.run(
-            [sys.executable, "-m", "bench.http.load"],
-            input=json.dumps(told).encode(),
-            stdout=subprocess.PIPE,
-            check=True,
-        )
-        return msgspec.json.decode(done.stdout, type=Found), self._cpu_s() - before
-
-    def memory_mib(self) -> float:
-        """Resident memory of the service."""
-        return float(self.service.memory_info().rss) / (1 << 20)
-
-    def _cpu_s(self) -> float:
-        times = self.service.cpu_times()
-        return float(times.user + times.system)
 
 
 class Fresh(NamedTuple):

@@ -47,6 +47,7 @@ class Found(msgspec.Struct):
     events: int
     """Accepted."""
     p50_ms: float
+    p95_ms: float
     p99_ms: float
     worst_ms: float
     late: int
@@ -123,6 +124,7 @@ async def run(plan: Plan) -> Found:
         dict(statuses),
         statuses["202"] * plan.batch,
         1000 * quantile(times, 0.5),
+        1000 * quantile(times, 0.95),
         1000 * quantile(times, 0.99),
         1000 * (times[-1] if times else 0.0),
         late,
