@@ -25,6 +25,8 @@ AGAIN_S = 0.5
 """Between two tries to replay."""
 LAST_BYTES = 1 << 20
 """So little is replayed while requests wait for it."""
+REPLAY_S = 30.0
+"""How long Kafka may take to acknowledge what is replayed at a time, a file: less would be never where it is slow."""
 END_S = 5.0
 """How long a replay under way may take when the process is to end; what it had sent is sent again by the next."""
 
@@ -32,9 +34,8 @@ END_S = 5.0
 class Outlet:
     """The publisher, and the disk beside it."""
 
-    def __init__(self, kafka: str, publisher: Publisher, spool: Spool, meters: Meters, answer_s: float) -> None:
-        """`answer_s`: how long Kafka may take to acknowledge."""
-        self._kafka, self._answer_s = kafka, answer_s
+    def __init__(self, kafka: str, publisher: Publisher, spool: Spool, meters: Meters) -> None:
+        self._kafka = kafka
         self._publisher, self.spool, self._meters = publisher, spool, meters
         self._door = asyncio.Event()
         self._door.set()
@@ -99,7 +100,7 @@ class Outlet:
             self._door.clear()
         try:
             chunk = await self.spool.read()
-            await asyncio.to_thread(publish_records, self._kafka, chunk.records, acknowledge_s=self._answer_s)
+            await asyncio.to_thread(publish_records, self._kafka, chunk.records, acknowledge_s=REPLAY_S)
         except (PublishError, OSError) as why:
             log.warning("%d events stay on the disk: %s", self.spool.events, why)
             self._publisher.failed(str(why))

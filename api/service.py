@@ -47,7 +47,7 @@ def build(config: Config, meters: Meters, scrape: Scrape, leaving: asyncio.Event
         stores = Stores(config.redis, config.postgres, meters)
         pacer = Pacer(stores, config.limits, behind_proxies=config.behind_proxies)
         spool = config.spool or Spool(Path(), 0)
-        outlet = Outlet(config.kafka, publisher, spool, meters, config.answer_s)
+        outlet = Outlet(config.kafka, publisher, spool, meters)
         try:
             await stores.open()
             await publisher.asked()
