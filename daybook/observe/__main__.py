@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from daybook.observe import chart
 from daybook.observe.dashboards import dashboards
 from daybook.observe.rules import PAGE, RULES, page, rules
 from daybook.observe.scraping import PROMETHEUS, prometheus
@@ -12,7 +13,8 @@ from daybook.observe.scraping import PROMETHEUS, prometheus
 
 def files() -> dict[str, str]:
     """Path below the repository → what stands there."""
-    return {RULES: rules(), PAGE: page(), PROMETHEUS: prometheus(), **dashboards()}
+    made = {RULES: rules(), PAGE: page(), PROMETHEUS: prometheus(), **dashboards()}
+    return made | {chart.ROLES: chart.roles(), chart.RULES: made[RULES]}
 
 
 def write(root: Path) -> None:

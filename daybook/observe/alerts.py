@@ -132,7 +132,7 @@ WORKERS = (
             ),
         ),
         "More workers of the role than partitions, or more than its topics need: it stands by.",
-        "Nothing, if it was meant to stand by. Else take workers away, or add partitions (docs/how-to/watch.md).",
+        "Nothing, if it was meant to stand by. Else take workers away, or add partitions (docs/how-to/scale.md).",
     ),
 )
 
@@ -155,7 +155,7 @@ FLOW = (
         ),
         "Records wait that arrived so long ago: readers see numbers that old.",
         "Which role is first on an event's way (streams, progress, then the sinks)? That one is the cause. Is it "
-        "one partition or all (`daybook_lag_events`)? All: too few workers or a slow store "
+        "one partition or all (`daybook_lag_events`)? All: too few workers (docs/how-to/scale.md) or a slow store "
         "(`daybook_write_seconds`). One: its worker. After a replay or a rebuild it shrinks by itself.",
     ),
     Alert(
