@@ -39,6 +39,8 @@ class _Handler:
 
     def __init__(self, first_line: int) -> None:
         self.parser = expat.ParserCreate()
+        if not_now := getattr(self.parser, "SetReparseDeferralEnabled", None):
+            not_now(False)  # since Expat 2.6 it may keep bytes for later, and errors come chunks after their place
         self.parser.StartElementHandler = self.start
         self.parser.EndElementHandler = self.end
         self.first_line = first_line
