@@ -183,8 +183,8 @@ async def test_killed_while_it_writes_and_while_it_replays_it_keeps_its_promises
         with service(tmp_path, kafka, **told) as api:
             said = await ready(api, 200)
             assert said["spooled"]["events"] >= sum(map(len, senders.accepted.values()))
-            await senders.send(api, 6, 1_000)  # more than one file
-            assert len(list((tmp_path / "spool").glob("*.spool"))) > 2
+            await senders.send(api, 6, 1_000)
+            assert len(list((tmp_path / "spool").glob("*.spool"))) > 1, "what was left, and what came since"
             own.start("kafka")
             while len(stored(kafka)) == before:
                 pass
