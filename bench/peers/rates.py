@@ -7,8 +7,8 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-WARM = 0.2
-"""Share of the meals before which nothing is timed: start-up, joining the group, the JVM's first compiling."""
+WARM = 0.5
+"""Share of the meals before which nothing is timed: start-up, joining the group, and above all the JVM's compiling."""
 
 
 class Window(NamedTuple):
