@@ -17,7 +17,7 @@ from typing import Any
 
 import aiohttp
 from command_line import CLEAN, DAYBOOK
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
 from api.tokens import Role, Who, issue
 
@@ -126,7 +126,7 @@ def stored(kafka: str, topic: str = "meals") -> list[tuple[int, bytes, bytes]]:
     """Partition, key and value of everything on a topic, in the order of each partition."""
     consumer = Consumer({"bootstrap.servers": kafka, "group.id": "tests", "enable.auto.commit": False, "log_level": 0})
     partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-    ends = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in partitions}
+    ends = {p: _end(consumer, TopicPartition(topic, p)) for p in partitions}
     consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in partitions])
     found: list[tuple[int, bytes, bytes]] = []
     while len(found) < sum(ends.values()):
@@ -135,6 +135,18 @@ def stored(kafka: str, topic: str = "meals") -> list[tuple[int, bytes, bytes]]:
             found.append((message.partition(), message.key(), message.value()))
     consumer.close()
     return found
+
+
+def _end(consumer: Consumer, of: TopicPartition) -> int:
+    """Where a partition ends; a broker that has just come up may not know yet that it leads."""
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            return int(consumer.get_watermark_offsets(of, timeout=10)[1])
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
 
 
 async def ready(api: Service, want: int, within_s: float = 30) -> dict[str, Any]:
