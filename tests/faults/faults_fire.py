@@ -21,7 +21,7 @@ class Fire:
     cluster: Cluster
     sent: list[Sent] = field(default_factory=list)
 
-    def under(self, kind: str | Kind, *, seed: int = 1, events: int = 12_000, settle_s: float = 3.0) -> Act:
+    def under(self, kind: str | Kind, *, seed: int = 1, events: int = 4_000, settle_s: float = 3.0) -> Act:
         """Events flow, the fault comes and goes, all whom it hurt process again; the stores are what they must be."""
         strike = KINDS[kind] if isinstance(kind, str) else kind
         c = self.cluster
