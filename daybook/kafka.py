@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NoReturn
 
@@ -48,25 +49,33 @@ def offsets(
 ) -> Offsets:
     """Where the partitions end for those who read what is committed (or begin): the next offset to come there.
 
-    A client that knew the broker before it was started again asks once more: librdkafka goes on naming the leader epoch
-    of before, which is refused, until it is told to look at all topics again.
+    A client that knew the broker before it was started again, or lost its lease, asks again for a while: librdkafka
+    goes on naming the leader epoch of before, which is refused, until it is told to look at all topics again.
     """
     from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
     from confluent_kafka.admin import OffsetSpec
 
+    passing = (
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError._NOENT,
+    )
     spec = OffsetSpec.earliest() if earliest else OffsetSpec.latest()
     asked = {TopicPartition(topic, number): spec for topic, number in partitions}
     if not asked:
         return {}
-    for again in (True, False):
+    deadline = time.monotonic() + TIMEOUT_S
+    while True:
         futures = client.list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=TIMEOUT_S)
         try:
             return {(tp.topic, tp.partition): future.result().offset for tp, future in futures.items()}
         except KafkaException as why:
-            if not again or why.args[0].code() not in (KafkaError.FENCED_LEADER_EPOCH, KafkaError._NOENT):
+            if why.args[0].code() not in passing or time.monotonic() > deadline:
                 unreachable(bootstrap, why)
         partition_counts(client, bootstrap)
-    raise AssertionError
+        time.sleep(0.1)
 
 
 def committed(client: AdminClient, bootstrap: str, group: str) -> Offsets:

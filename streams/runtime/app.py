@@ -58,6 +58,7 @@ def _settings(kafka: str, worker_name: str | None, tuning: Tuning, id: str) -> d
         "processing_guarantee": "at_least_once",
         "web_enabled": False,
         "topic_disable_leader": True,
+        "topic_allow_declare": False,  # all are there when the group is joined (ChunkApp.on_start)
         "table_standby_replicas": tuning.standbys,
         "stream_wait_empty": True,  # on a rebalance: finish and commit what is in flight
         "stream_recovery_delay": 0.0,

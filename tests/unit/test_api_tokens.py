@@ -16,11 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from api.config import Config
+from api.config import Config, Limits
 from api.keys import Keys, Published, Secret
+from api.pacer import Pacer
 from api.problems import Problem
+from api.stores import Stores
 from api.tokens import LEEWAY_S, ROLES, Checked, Untrusted, Who, header, issue, read
 from api.who import who
+from schemas.metrics import Meters
 
 SECRET = "0123456789abcdef0123456789abcdef"
 NOW = 1_800_000_000
@@ -161,6 +164,8 @@ async def asked(token: str, checked: Checked, keys: Keys) -> Who:
     config = Config("", "", "", keys)
     request = Request({"type": "http", "headers": [(b"authorization", f"Bearer {token}".encode())], "state": {}})
     request.state.config, request.state.checked = config, checked
+    stores = Stores("redis://127.0.0.1:1/0", "", Meters())  # nobody is asked: strangers have no limit here
+    request.state.pacer = Pacer(stores, Limits(stranger_requests=0), behind_proxies=False)
     return await who(request)
 
 
