@@ -18,8 +18,12 @@ from typing import Any
 import aiohttp
 from command_line import CLEAN, DAYBOOK
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from api.tokens import Role, Who, issue
+from schemas.families import FAMILIES
+from stack.stack import Stack
 
 SECRET = "0123456789abcdef0123456789abcdef"
 READY_S = 30
@@ -43,6 +47,19 @@ def meal(subject: str | None = None, **other: Any) -> dict[str, Any]:
         "data": {"meal_type": "lunch", "items": [{"name": "Soup", "energy_kcal": 310}]},
         **other,
     }
+
+
+@contextmanager
+def kafka_alone(folder: Path, partitions: int) -> Iterator[Stack]:
+    """A Kafka with the topics of the events, which tests may stop."""
+    stack = Stack(folder)
+    try:
+        admin = AdminClient({"bootstrap.servers": stack.up(["kafka"]).kafka, "log_level": 0})
+        for future in admin.create_topics([NewTopic(family, partitions, 1) for family in FAMILIES]).values():
+            future.result(10)
+        yield stack
+    finally:
+        stack.down()
 
 
 @dataclass

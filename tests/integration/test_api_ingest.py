@@ -15,11 +15,8 @@ from typing import Any
 import pytest
 import zstandard
 from aiokafka.partitioner import murmur2
-from api_rig import Service, meal, memory_mib, ready, service, stored, token
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
+from api_rig import Service, kafka_alone, meal, memory_mib, ready, service, stored, token
 
-from schemas.families import FAMILIES
 from stack.stack import Stack
 
 PARTITIONS = 4
@@ -30,15 +27,8 @@ LINES = "application/x-ndjson"
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A Kafka that these tests may stop."""
-    stack = Stack(tmp_path_factory.mktemp("api-stack"))
-    try:
-        kafka = stack.up(["kafka"]).kafka
-        admin = AdminClient({"bootstrap.servers": kafka, "log_level": 0})
-        for future in admin.create_topics([NewTopic(family, PARTITIONS, 1) for family in FAMILIES]).values():
-            future.result(10)
+    with kafka_alone(tmp_path_factory.mktemp("api-stack"), PARTITIONS) as stack:
         yield stack
-    finally:
-        stack.down()
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,8 @@ from typing import Any
 
 import aiohttp
 import pytest
-from api_rig import Service, meal, ready, service, stored
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
+from api_rig import Service, kafka_alone, meal, ready, service, stored
 
-from schemas.families import FAMILIES
 from stack.stack import Stack
 
 BATCH = "application/cloudevents-batch+json"
@@ -28,15 +25,8 @@ SUBJECTS = 6
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A Kafka that these tests stop."""
-    stack = Stack(tmp_path_factory.mktemp("outage-stack"))
-    try:
-        kafka = stack.up(["kafka"]).kafka
-        admin = AdminClient({"bootstrap.servers": kafka, "log_level": 0})
-        for future in admin.create_topics([NewTopic(family, 2, 1) for family in FAMILIES]).values():
-            future.result(10)
+    with kafka_alone(tmp_path_factory.mktemp("outage-stack"), 2) as stack:
         yield stack
-    finally:
-        stack.down()
 
 
 class Senders:
