@@ -13,12 +13,13 @@ from starlette.responses import Response
 
 from api.body import Body
 from api.config import Config
+from api.known import Known
 from api.outlet import Outlet
 from api.pacer import Pacer
 from api.parts import split
 from api.problems import Problem
 from api.room import Room
-from api.verdicts import Known, judge
+from api.verdicts import judge
 from api.who import who
 from schemas.metrics import Meters
 

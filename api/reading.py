@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable
 from datetime import date
 from typing import Any
 
@@ -66,7 +66,7 @@ async def days(request: Request) -> Response:
         said = {"user_id": user, "days": [{"date": row.date, "metrics": _metrics(row, wanted)} for row in rows]}
         return said | {"next": page.next} | ({"unknown": found.unknown} if found.unknown else {})
 
-    return await _answer(request, ("days", user, tuple(page.days), wanted), read, PRIVATE)
+    return await _answer(request, ("days", user, page.days[0], page.days[-1], page.next, wanted), read, PRIVATE)
 
 
 async def progress(request: Request) -> Response:
@@ -163,20 +163,19 @@ async def may_read(request: Request, user: str | None) -> str:
 
 
 async def _answer(
-    request: Request, asked: Hashable, read: Callable[[], Awaitable[dict[str, Any]]], cache: str
+    request: Request, asked: tuple[Any, ...], read: Callable[[], Awaitable[dict[str, Any]]], cache: str
 ) -> Response:
     kept = _shared(request).kept
     now = time.monotonic()
     try:
-        said = await read()
-        kept.put(asked, said, now)
+        body = _json(await read())
+        kept.put(asked, body, now)
     except Away:
         found = kept.get(asked, now)
         if found is None:
             raise unavailable("the stores do not answer", 2) from None
-        age, said = found
-        said, cache = said | {"stale_s": round(age)}, "no-store"
-    body = _json(said)
+        age, before = found
+        body, cache = _json(msgspec.json.decode(before) | {"stale_s": round(age)}), "no-store"
     tag = asking.etag(body)
     headers = {"ETag": tag, "Cache-Control": cache, "Vary": "Authorization"}
     if cache == SHARED:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections import OrderedDict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from api.known import DIGEST_BYTES, Known
 from api.parts import is_deeper
 from api.tokens import Who
 from producers.publish import Record
@@ -64,31 +64,13 @@ class Judged(NamedTuple):
         return Answer(counts["accepted"], counts["duplicate"], counts["refused"], self.verdicts, spooled)
 
 
-class Known:
-    """The digests of events that Kafka has acknowledged, the latest `most` of them."""
-
-    def __init__(self, most: int = 200_000) -> None:
-        self._most = most
-        self._digests: OrderedDict[bytes, None] = OrderedDict()
-
-    def __contains__(self, digest: bytes) -> bool:
-        return digest in self._digests
-
-    def add(self, digests: Iterable[bytes]) -> None:
-        """Remember; the oldest are forgotten."""
-        for digest in digests:
-            self._digests[digest] = None
-        while len(self._digests) > self._most:
-            self._digests.popitem(last=False)
-
-
 @dataclass(frozen=True, slots=True)
 class _Refused:
     pointer: str
     reason: str
 
 
-def judge(events: Sequence[bytes], who: Who, known: Collection[bytes] | Known, *, now_ms: int, depth: int) -> Judged:
+def judge(events: Sequence[bytes], who: Who, known: Known, *, now_ms: int, depth: int) -> Judged:
     """Judge a request's events.
 
     `now_ms`: this machine's clock in ms since 1970, for events from the future; Kafka's own decides in the end.
@@ -131,7 +113,7 @@ def _check(raw: bytes, who: Who, now_ms: int, depth: int) -> Event | _Refused:
 def _digest(event: Event) -> bytes:
     """Of what the event says about which entity, in which revision: rule 1's "the same content twice"."""
     name = (event.subject, FAMILY_OF[codec.type_name(event)], event.entity or event.id, event.revision)
-    return hashlib.blake2b(codec.pack_canonical(name) + codec.canonical(event), digest_size=16).digest()
+    return hashlib.blake2b(codec.pack_canonical(name) + codec.canonical(event), digest_size=DIGEST_BYTES).digest()
 
 
 def _said_twice(raw: bytes) -> str | None:

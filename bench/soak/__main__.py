@@ -11,14 +11,23 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+import clickhouse_connect
+
 from bench.http.load import Found
 from bench.http.rig import Bench, say
 from daybook import running
+from daybook.settings import Settings
 from producers.bench_events import START
 
-BATCH = 50
-USERS = 2_000
+BATCH = 100
+USERS = 20_000
+PEAK = 7_000
+"""Events a second of a million users at their busiest (DESIGN §11)."""
 LOOK_S = 30.0
+GROWTH_MIB = 16
+"""More than this between the first third of the time and its end is growth."""
+WAIT_S = 900
+"""So long may the stores take for what is left when the load ends."""
 
 
 def told(found: Found) -> dict[str, object]:
@@ -34,8 +43,8 @@ def told(found: Found) -> dict[str, object]:
 
 
 def asked() -> list[str]:
-    """Days and progress of the users who are written."""
-    users = [f"u_{number:06}" for number in range(0, USERS, 20)]
+    """Days and progress of some of the users who are written."""
+    users = [f"u_{number:06}" for number in range(0, USERS, USERS // 100)]
     days = [f"/v1/users/{user}/days?from={START}&to={START}" for user in users]
     return days + [f"/v1/users/{user}/progress" for user in users]
 
@@ -45,7 +54,7 @@ def load(bench: Bench, seconds: float, events: float, reads: float) -> tuple[Fou
     memory = [round(bench.memory_mib())]
 
     def one(**plan: object) -> Found:
-        return bench.load(seconds=seconds, connections=16, users=USERS, **plan)[0]
+        return bench.load(seconds=seconds, connections=32, users=USERS, **plan)[0]
 
     with ThreadPoolExecutor(2) as both:
         parts: list[Future[Found]] = [
@@ -54,10 +63,26 @@ def load(bench: Bench, seconds: float, events: float, reads: float) -> tuple[Fou
         ]
         began = time.monotonic()
         while not all(part.done() for part in parts):
-            time.sleep(min(LOOK_S, 1 + seconds / 10))
+            time.sleep(min(LOOK_S, 1 + seconds / 20))
             memory.append(round(bench.memory_mib()))
             say(f"{time.monotonic() - began:.0f} s of {seconds:.0f}: the service holds {memory[-1]} MiB")
         return parts[0].result(), parts[1].result(), memory
+
+
+def growth(memory: list[int]) -> int:
+    """From the highest of the first third, when caches fill, to the highest after it [MiB].
+
+    >>> growth([100, 130, 131, 130, 132, 131, 133]), growth([100, 110, 120, 130, 140, 150])
+    (2, 40)
+    """
+    third = max(1, len(memory) // 3)
+    return max(memory[third:] or memory) - max(memory[:third])
+
+
+def stored(settings: Settings) -> int:
+    """Different events in ClickHouse, from which `daybook verify` recomputes."""
+    client = clickhouse_connect.get_client(dsn=settings.address("clickhouse"), autogenerate_session_id=False)
+    return int(client.query("SELECT uniqExact(id) FROM events").result_rows[0][0])
 
 
 def daybook(folder: Path, *words: str) -> bool:
@@ -70,24 +95,37 @@ def daybook(folder: Path, *words: str) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--events", type=float, default=500, help="written a second")
+    parser.add_argument("--events", type=float, default=PEAK, help="written a second")
     parser.add_argument("--reads", type=float, default=50, help="read a second")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="daybook-soak-") as folder:
         home = Path(folder)
         try:
-            bench = Bench(running.up(home, None, say, extra=["api"]))
-            writes, reads, memory = load(bench, 60 * chosen.minutes, chosen.events, chosen.reads)
-            is_there = daybook(home, "wait")
+            settings = running.up(home, None, say, extra=["api"])
+            writes, reads, memory = load(Bench(settings), 60 * chosen.minutes, chosen.events, chosen.reads)
+            print(f"writes: {json.dumps(told(writes) | {'events': writes.events})}", flush=True)
+            print(f"reads: {json.dumps(told(reads))}", flush=True)
+            print(f"memory_mib: {json.dumps(memory)}, growth after the first third: {growth(memory)}", flush=True)
+            began = time.monotonic()
+            is_there = daybook(home, "wait", "--timeout", str(WAIT_S))
+            print(f"visible in every store {time.monotonic() - began:.0f} s after the load", flush=True)
+            found = stored(settings)
+            print(f"stored: {found} different events, of {writes.events} accepted", flush=True)
             is_right = daybook(home, "verify")
         finally:
             running.down(home, lambda line: None)
-    print(f"writes: {json.dumps(told(writes) | {'events': writes.events})}")
-    print(f"reads: {json.dumps(told(reads))}")
-    print(f"memory_mib: {json.dumps(memory)}")
-    if not (is_there and is_right):
-        sys.exit("verify: not all of what was accepted is what it should be, or where")
-    print("verify: everything that was accepted is in every store")
+    wrong = [
+        why
+        for why, holds in (
+            ("not all of what was accepted came to every store", is_there and found >= writes.events),
+            ("verify: not all is what it should be", is_right),
+            (f"memory grew by more than {GROWTH_MIB} MiB", growth(memory) <= GROWTH_MIB),
+        )
+        if not holds
+    ]
+    if wrong:
+        sys.exit("; ".join(wrong))
+    print("verify: everything that was accepted is in every store, and memory holds")
 
 
 if __name__ == "__main__":

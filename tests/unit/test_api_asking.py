@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from api import asking
 from api.breaker import Breaker
-from api.kept import Kept
+from api.kept import ENTRY_BYTES, Kept
 from api.problems import Problem
 
 NOW_MS = 1_772_330_400_000  # 2026-03-01T02:00:00Z
@@ -118,10 +118,25 @@ def test_an_open_breaker_is_quiet_for_a_second_after_each_call_that_failed(
 def test_kept_answers_are_bounded_and_grow_old() -> None:
     kept = Kept(most=2, seconds=10)
     for name in "abc":
-        kept.put(name, name.upper(), now=0.0)
-    assert kept.get("a", 1.0) is None
-    assert kept.get("c", 4.0) == (4.0, "C")
-    assert kept.get("c", 10.5) is None
+        kept.put(("days", name, frozenset({"b", "a"})), name.encode(), now=0.0)
+    assert kept.get(("days", "a", frozenset({"a", "b"})), 1.0) is None
+    assert kept.get(("days", "c", frozenset({"a", "b"})), 4.0) == (4.0, b"c")
+    assert kept.get(("days", "c", None), 4.0) is None
+    assert kept.get(("days", "c", frozenset({"a", "b"})), 10.5) is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2_000)), max_size=40))
+def test_kept_answers_stay_below_their_bytes_and_the_latest_stay_longest(puts: list[tuple[int, int]]) -> None:
+    most = 4_000
+    kept = Kept(most_bytes=most)
+    latest: dict[int, int] = {}
+    for asked, size in puts:
+        kept.put((asked,), bytes(size), now=0.0)
+        latest.pop(asked, None)
+        latest[asked] = size
+    held = {asked for asked in latest if kept.get((asked,), 0.0) is not None}
+    assert kept.bytes == sum(latest[asked] + ENTRY_BYTES for asked in held) <= most
+    assert list(latest)[len(latest) - len(held) :] == [asked for asked in latest if asked in held]
 
 
 def test_a_day_may_be_named_instead_of_today() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,11 @@ from events import RECEIVED_MS, encode, events
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.known import DIGEST_BYTES, Known
 from api.parts import ANY, BATCH, LINES, SINGLE, is_deeper, split
 from api.problems import Problem
 from api.tokens import Who
-from api.verdicts import Known, judge, pointer
+from api.verdicts import judge, pointer
 from schemas import codec
 from schemas.families import FAMILY_OF
 
@@ -80,10 +83,30 @@ def test_the_same_content_twice_is_a_duplicate_and_an_edit_is_none() -> None:
     assert later.records == []
 
 
-def test_only_so_much_is_remembered() -> None:
-    known = Known(most=2)
-    known.add([b"a", b"b", b"c"])
-    assert [digest in known for digest in (b"a", b"b", b"c")] == [False, True, True]
+def _digests(numbers: range) -> list[bytes]:
+    return [hashlib.blake2b(b"%d" % number, digest_size=DIGEST_BYTES).digest() for number in numbers]
+
+
+@given(st.integers(1, 64), st.lists(st.integers(0, 99), max_size=60))
+def test_what_was_never_added_is_not_known_and_the_latest_is(most: int, numbers: list[int]) -> None:
+    known = Known(most)
+    for number in numbers:
+        known.add(_digests(range(number, number + 1)))
+        assert _digests(range(number, number + 1))[0] in known
+    strangers = set(range(100)) - set(numbers)
+    assert not any(_digests(range(number, number + 1))[0] in known for number in strangers)
+
+
+def test_the_latest_quarter_is_remembered_in_memory_that_does_not_grow() -> None:
+    most = 16_384
+    known = Known(most)
+    begun = sys.getsizeof(known._table)
+    digests = _digests(range(3 * most))
+    known.add(digests)
+    assert sys.getsizeof(known._table) == begun < most * DIGEST_BYTES + 100
+    latest = digests[-most // 4 :]
+    assert sum(digest in known for digest in latest) > 0.995 * len(latest)
+    assert sum(digest in known for digest in digests) <= most
 
 
 def test_a_user_writes_only_its_own_subject_and_canaries_nobody() -> None:
