@@ -115,6 +115,8 @@ async def metrics(request: Request) -> Response:
     meters.set("daybook_kafka_up", to=float(outlet.is_up))
     meters.set("daybook_ingest_spooled_events", to=outlet.spool.events)
     meters.set("daybook_ingest_spooled_bytes", to=outlet.spool.left)
+    meters.set("daybook_ingest_spool_bytes", to=outlet.spool.bytes)
+    meters.set("daybook_ingest_spool_limit_bytes", to=outlet.spool.most)
     meters.set("daybook_ingest_spool_damaged_bytes", to=outlet.spool.damaged)
     request.state.reading.stores.tell()
     return Response(request.state.scrape(), media_type="text/plain; version=0.0.4; charset=utf-8")

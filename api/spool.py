@@ -63,7 +63,8 @@ class Spool:
     an earlier process left."""
 
     def __init__(self, folder: Path, most: int, *, file_bytes: int = FILE_BYTES) -> None:
-        self._folder, self._most, self._file_bytes = folder, most, file_bytes
+        self._folder, self._file_bytes = folder, file_bytes
+        self.most = most
         self._files: deque[_File] = deque()
         self._open: int | None = None
         """The last file, while it is written to."""
@@ -81,12 +82,12 @@ class Spool:
     @property
     def takes(self) -> bool:
         """Whether it is there to be written to at all."""
-        return self._most > 0
+        return self.most > 0
 
     @property
     def has_room(self) -> bool:
         """Whether it would take an event now."""
-        return self.bytes + self._promised < self._most
+        return self.bytes + self._promised < self.most
 
     @property
     def is_empty(self) -> bool:
@@ -151,7 +152,7 @@ class Spool:
     async def append(self, records: Sequence[Record]) -> None:
         """Returns when they are on the disk, behind all that came before. Raises Problem 503 if they may not be."""
         size = blocks.size(records)
-        if self.bytes + self._promised + size > self._most:
+        if self.bytes + self._promised + size > self.most:
             raise unavailable("events cannot be stored at the moment; send the same again", RETRY_AFTER_S)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((records, size, done))

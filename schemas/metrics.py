@@ -244,6 +244,22 @@ METRICS = (
     ),
     Metric("daybook_ingest_spooled_bytes", "gauge", "bytes", "How much these are on the disk", (), ("api",)),
     Metric(
+        "daybook_ingest_spool_bytes",
+        "gauge",
+        "bytes",
+        "What the files on the service's disk take, also of events that are replayed already",
+        (),
+        ("api",),
+    ),
+    Metric(
+        "daybook_ingest_spool_limit_bytes",
+        "gauge",
+        "bytes",
+        "What they may take (DAYBOOK_API_SPOOL_BYTES); 0: none are written",
+        (),
+        ("api",),
+    ),
+    Metric(
         "daybook_ingest_spool_events_total",
         "counter",
         "events",

@@ -55,6 +55,7 @@ _QUICK = 'route!~"/v1/stream|/v1/operator|.*/explain"'
 _P95 = f"histogram_quantile(0.95, sum by (route, le) (rate(daybook_http_seconds_bucket{{{_QUICK}}}[5m])))"
 _ANSWERS = "sum(rate(daybook_http_requests_total[5m]))"
 _DISK = "min by (role, disk) (daybook_disk_free_bytes / daybook_disk_bytes)"
+_SPOOL = "daybook_ingest_spool_bytes / (daybook_ingest_spool_limit_bytes > 0)"
 _NEW = "sum by (store, cause) (daybook_audit_mismatches_total unless daybook_audit_mismatches_total offset 1h) > 0"
 """What appears for the first time appears as a number already, and has no increase."""
 
@@ -290,6 +291,27 @@ STORES = (
         "The HTTP service took events while Kafka was down, and they are in no topic yet: nobody sees their "
         "numbers, and that disk holds the only copy.",
         "Is Kafka back? Then the service's log says what hinders the replay. Keep its data folder until it is empty.",
+    ),
+    Alert(
+        "DaybookSpoolFills",
+        (
+            Level(
+                "warning",
+                f"{_SPOOL} > 0.5",
+                "1m",
+                "the spool of {{ $labels.instance }} is {{ $value | humanizePercentage }} full",
+            ),
+            Level(
+                "critical",
+                f"{_SPOOL} > 0.9",
+                "0m",
+                "the spool of {{ $labels.instance }} is {{ $value | humanizePercentage }} full",
+            ),
+        ),
+        "Kafka has been down for so long that the HTTP service's disk fills up; when it is full, writers get 503 and "
+        "apps keep their events.",
+        "Bring the brokers back. If that takes longer, and the disk has room: a greater DAYBOOK_API_SPOOL_BYTES and a "
+        "restart of the service; what is on the disk stays. Nothing there may be deleted by hand.",
     ),
     Alert(
         "DaybookSpoolDamaged",

@@ -113,6 +113,8 @@ async def test_while_kafka_is_away_events_wait_on_the_disk_and_go_first_when_it_
         assert said["spooled"]["bytes"] > 100 * SUBJECTS * 200
         told = await metrics(api)
         assert told["daybook_ingest_spooled_events"] == 100 * SUBJECTS
+        assert told["daybook_ingest_spool_limit_bytes"] == 1 << 20
+        assert told["daybook_ingest_spool_bytes"] == told["daybook_ingest_spooled_bytes"] > 0
         assert told["daybook_kafka_up"] == 0
         sending = asyncio.create_task(senders.send(api, 40))
         own.start("kafka")

@@ -43,6 +43,7 @@ def selects(selector: dict[str, str], labels: dict[str, str]) -> bool:
 
 def test_what_was_rendered_is_of_this_chart() -> None:
     assert digest() in TEXT.split("\n", 1)[0], "where Helm is: python tests/charting.py"
+    assert "PrometheusRule" not in {each["kind"] for each in OBJECTS}, "else the rules belong into the digest"
 
 
 @needs_helm
