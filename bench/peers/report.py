@@ -85,7 +85,7 @@ def exact(key: str) -> Callable[[Sequence[Figures]], str]:
 
 def restart(runs: Sequence[Figures]) -> str:
     """A cell: seconds from the start after kill -9 to the next row."""
-    asked = [run for run in runs if "wrong_after_kill" in run]
+    asked = [run for run in runs if run.get("wrong_after_kill") is not None]
     if asked and any(run["restart_s"] is None for run in asked):
         return "no row came"
     return spread("restart_s", 1)(runs)
@@ -139,7 +139,8 @@ def chart(result: Mapping[str, Any]) -> str:
                 parts.append(f'<line {span} stroke="#111" stroke-width="2"/>')
             parts.append(f'<text x="{298 + max(width, high)}" y="{y}">{mid:,.0f}</text>')
         y += 40
-    foot = f"{result['machine']}; {result['date']}; rounds: {result['rounds']}"
+    rounds = max((len(runs) for load in result["loads"].values() for runs in load["peers"].values()), default=0)
+    foot = f"{result['machine']}; {result['date']}; rounds: {rounds}"
     parts.append(f'<text x="10" y="{y}" fill="#555">{escape(foot)}</text>')
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 800 {y + 14}" font-family="sans-serif" font-size="13">'

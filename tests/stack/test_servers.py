@@ -11,7 +11,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,7 +25,9 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from conftest import RunningStack
 
 from stack import ports
+from stack.config import Config
 from stack.errors import StackError
+from stack.kafka import STEADY, Kafka
 from stack.process import Process
 from stack.stack import SERVERS, Endpoints, Stack
 
@@ -106,6 +108,18 @@ def read_everywhere(at: Endpoints) -> dict[str, str]:
 
 
 STILL_HERE = dict.fromkeys(SERVERS, "still here")
+
+
+def test_a_broker_starts_with_the_settings_that_its_stack_was_given(tmp_path: Path) -> None:
+    def settings(more: Mapping[str, object]) -> dict[str, str]:
+        broker = Kafka(tmp_path, Config(tmp_path / "stack.json"), lambda _: None, more)
+        assert "server.properties" in broker.prepare().argv
+        return dict(line.split("=", 1) for line in (broker.home / "server.properties").read_text().splitlines())
+
+    usual, steady = settings({}), settings(STEADY)
+    assert int(steady["broker.session.timeout.ms"]) > int(usual["broker.session.timeout.ms"])
+    assert usual.keys() == steady.keys()
+    assert Stack(tmp_path, kafka=STEADY)._server("kafka", Config(tmp_path / "stack.json")).settings == STEADY  # type: ignore[attr-defined]
 
 
 async def test_a_kafka_transaction_is_seen_whole_or_not_at_all(stack: RunningStack) -> None:

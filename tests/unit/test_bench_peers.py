@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.peers import job, rates, report
+from bench.peers import job, plan, rates, report
 from bench.peers.install import ECJ, FLINK_KAFKA, KAFKA_STREAMS
 from bench.peers.job import Totals, Wrong
 from bench.peers.latency import Latency, Told
@@ -175,3 +175,28 @@ def test_every_peer_is_pinned() -> None:
         lines = (PEERS_FOLDER / folder / "requirements.txt").read_text().split()
         assert lines
         assert all("==" in line for line in lines)
+
+
+def test_a_run_that_was_cut_goes_on_with_what_is_not_known_yet() -> None:
+    known: dict[str, Any] = {"loads": {"dense": {"peers": {}}, "sparse": {"peers": {}}}}
+    wanted = (["dense", "sparse"], ["ours", "quix"], ["rate", "kill"], 2)
+    todo = plan.steps(known, *wanted)
+    assert len(todo) == 2 * (2 + 2 + 2), "kill -9 under the first load only"
+    assert [step.peer for step in todo[:4]] == ["ours", "quix", "ours", "quix"], "in turns"
+    done = 0
+    while todo:
+        plan.add(known, todo[0], {plan.KEYS[todo[0].figure]: done or None})
+        done += 1
+        assert plan.steps(known, *wanted) == todo[1:]
+        todo = todo[1:]
+    assert done == 12
+    assert [len(runs) for load in known["loads"].values() for runs in load["peers"].values()] == [2, 2, 2, 2]
+    assert plan.known(known, "dense", "ours", "events_per_second") == 6
+    assert plan.known(known, "dense", "ours", "records") is None
+
+
+def test_figures_of_two_machines_are_not_mixed() -> None:
+    here = {"machine": "a", "python": "3.11", "pinned": True, "scale": 1.0, "seed": 1}
+    assert plan.resumed({**here, "loads": {}}, here, "x.json") == {**here, "loads": {}}
+    with pytest.raises(SystemExit, match="has machine 'b'"):
+        plan.resumed({**here, "machine": "b"}, here, "x.json")

@@ -6,6 +6,7 @@ import java.util.Properties;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.StreamsBuilder;
+import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
 import org.apache.kafka.streams.kstream.Consumed;
 import org.apache.kafka.streams.kstream.Produced;
 import org.apache.kafka.streams.processor.api.Processor;
@@ -122,6 +123,10 @@ public class Daily {
         .to(a[2], Produced.with(Serdes.String(), Serdes.ByteArray()));
     KafkaStreams streams = new KafkaStreams(builder.build(), p);
     Runtime.getRuntime().addShutdownHook(new Thread(() -> streams.close(java.time.Duration.ofSeconds(5))));
+    streams.setUncaughtExceptionHandler(why -> {
+      why.printStackTrace();
+      return StreamThreadExceptionResponse.REPLACE_THREAD;
+    });
     streams.start();
   }
 }
