@@ -18,6 +18,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import confluent_kafka
 import psutil
@@ -26,7 +27,7 @@ from bench.daily.worker import PARTITIONS
 from daybook import topics
 from producers.bench_events import meal_events
 from producers.publish import Record, publish_records
-from schemas.codec import decode
+from schemas.codec import Rejected, decode
 from schemas.positions import decode_position, is_position
 from schemas.rows import decode_daily
 from schemas.topics import DAILY, DAILY_APP, LEDGER
@@ -46,6 +47,7 @@ def load(kafka: str, events: int, users: int, seed: int) -> int:
         nonlocal energy
         for key, value in meal_events(events, users, seed):
             event = decode(value)
+            assert not isinstance(event, Rejected)
             energy += int.from_bytes(meal(event.data)[0][:8], "little")
             yield Record("meals", key, value)
 
@@ -53,7 +55,17 @@ def load(kafka: str, events: int, users: int, seed: int) -> int:
     return energy
 
 
-def read_all(kafka: str, topic: str) -> Iterator[confluent_kafka.Message]:
+class Read(NamedTuple):
+    """A committed record, with its append or creation time."""
+
+    partition: int
+    offset: int
+    ms: int
+    key: bytes
+    value: bytes
+
+
+def read_all(kafka: str, topic: str) -> Iterator[Read]:
     """Every committed record that the topic holds now."""
     consumer = confluent_kafka.Consumer(
         {
@@ -71,12 +83,13 @@ def read_all(kafka: str, topic: str) -> Iterator[confluent_kafka.Message]:
         message = consumer.poll(10)
         if message is None:
             raise SystemExit(f"bench: topic {topic} could not be read to its end within 10 s")
-        if message.error():
-            if message.error().code() != confluent_kafka.KafkaError._PARTITION_EOF:
-                raise SystemExit(f"bench: {message.error()}")
+        if (error := message.error()) is not None:
+            if error.code() != confluent_kafka.KafkaError._PARTITION_EOF:
+                raise SystemExit(f"bench: {error}")
             left -= 1
         else:
-            yield message
+            place = message.partition() or 0, message.offset() or 0
+            yield Read(*place, message.timestamp()[1], message.key() or b"", message.value() or b"")
     consumer.close()
 
 
@@ -109,12 +122,12 @@ def run(kafka: str, events: int, core: int | None) -> tuple[float, float]:
     flushes: list[tuple[int, int, int]] = []
     before: dict[int, int] = defaultdict(int)
     for message in read_all(kafka, LEDGER.name):
-        if is_position(message.key()):
-            topic, position = decode_position(message.key(), message.value())
+        if is_position(message.key):
+            topic, position = decode_position(message.key, message.value)
             if topic == "meals":
-                fresh = position.received - before[message.partition()]
-                before[message.partition()] = position.received
-                flushes.append((message.timestamp()[1], fresh, position.applied))
+                fresh = position.received - before[message.partition]
+                before[message.partition] = position.received
+                flushes.append((message.ms, fresh, position.applied))
     if sum(before.values()) != events:
         raise SystemExit(f"bench: {sum(before.values())} events were counted, {events} were sent")
     flushes.sort()
@@ -128,9 +141,9 @@ def check(kafka: str, events: int, energy: int) -> int:
     last: dict[bytes, tuple[int, float, int]] = {}
     written = 0
     for message in read_all(kafka, DAILY.name):
-        row = decode_daily(message.value())
+        row = decode_daily(message.value)
         written += 1
-        last[message.key()] = (row.meals_logged or 0, row.energy_kcal or 0.0, row.version)
+        last[message.key] = (row.meals_logged or 0, row.energy_kcal or 0.0, row.version)
     meals, total = sum(m for m, _, _ in last.values()), sum(round(e * 1000) for _, e, _ in last.values())
     if (meals, total) != (events, energy):
         raise SystemExit(f"bench: rows say {meals} meals and {total} cal, the events {events} and {energy}")

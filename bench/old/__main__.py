@@ -87,8 +87,8 @@ class Watch:
     def _run(self) -> None:
         while not self._stop.is_set():
             message = self._consumer.poll(0.1)
-            if message is not None and message.error() is None and message.key().startswith(b"live"):
-                row = decode_daily(message.value())
+            if message is not None and message.error() is None and (message.key() or b"").startswith(b"live"):
+                row = decode_daily(message.value() or b"")
                 if row.last_event_ms is not None:
                     self.ages_ms.append(time.time() * 1000 - row.last_event_ms)
 

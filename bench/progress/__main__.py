@@ -69,15 +69,16 @@ class Loaded(NamedTuple):
 
 def loaded(kafka: str) -> Loaded:
     """Read the topic once."""
-    rows, ends, users = 0, dict.fromkeys(range(PARTITIONS), 0), set()
+    rows, ends = 0, dict.fromkeys(range(PARTITIONS), 0)
+    users: set[bytes] = set()
     days: dict[tuple[str, str], dict[str, object]] = {}
     for message in read_all(kafka, DAILY.name):
         rows += 1
-        ends[message.partition()] = message.offset() + 1
-        user = message.key().rpartition(b"|")[0]
+        ends[message.partition] = message.offset + 1
+        user = message.key.rpartition(b"|")[0]
         if user in users or len(users) < CHECKED:
             users.add(user)
-            row = decode_daily(message.value())
+            row = decode_daily(message.value)
             days[row.user_id, row.date] = {c.name: getattr(row, c.field) for c in DAILY_COLUMNS[3:]}
     return Loaded(rows, sum(ends.values()), days)
 
@@ -111,10 +112,10 @@ def run(kafka: str, there: Loaded, core: int | None) -> tuple[float, float, int]
     flushes: list[tuple[int, int]] = []
     before: dict[int, int] = defaultdict(int)
     for message in read_all(kafka, CELLS.name):
-        if is_position(message.key()):
-            position = decode_position(message.key(), message.value())[1]
-            flushes.append((message.timestamp()[1], position.received - before[message.partition()]))
-            before[message.partition()] = position.received
+        if is_position(message.key):
+            position = decode_position(message.key, message.value)[1]
+            flushes.append((message.ms, position.received - before[message.partition]))
+            before[message.partition] = position.received
     flushes.sort()
     seconds = (flushes[-1][0] - flushes[0][0]) / 1000
     return (rows - flushes[0][1]) / seconds, (cpu.user + cpu.system) * 1e6 / rows, len(flushes)
@@ -125,9 +126,9 @@ def check(kafka: str, days: dict[tuple[str, str], dict[str, object]]) -> int:
     expected, written, found = progress_rows(days), 0, {}
     for message in read_all(kafka, PROGRESS.name):
         written += 1
-        if message.key().decode() in expected:
-            row = msgspec.to_builtins(decode_progress(message.value()))
-            found[message.key().decode()] = {k: v for k, v in row.items() if k not in ("user_id", "version")}
+        if message.key.decode() in expected:
+            row = msgspec.to_builtins(decode_progress(message.value))
+            found[message.key.decode()] = {k: v for k, v in row.items() if k not in ("user_id", "version")}
     if found != expected:
         raise SystemExit(
             f"bench: {sum(found.get(u) != r for u, r in expected.items())} users differ from the plain pass"

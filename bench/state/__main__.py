@@ -66,13 +66,16 @@ def measure(state: str, user_days: int, warm: bool) -> dict[str, float]:
         ledger = Ledger(users=users)
         gc.freeze()
         gc.disable()
-        before, took, days = process.memory_info().rss, 0.0, 0
+        before, took, days = process.memory_info().rss, 0.0, 0.0
         for keys, values in records(user_days):
             began = time.perf_counter()
             ledger.restore(keys, values)
             took += time.perf_counter() - began
             days += len(keys) / len(OF_A_DAY)
-        found = {"restore_s": round(took, 1), "memory_bytes": round((process.memory_info().rss - before) / days)}
+        found: dict[str, float] = {
+            "restore_s": round(took, 1),
+            "memory_bytes": round((process.memory_info().rss - before) / days),
+        }
         if state == "rocksdb":
             disk = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
             found["disk_bytes"] = round(disk / days)
