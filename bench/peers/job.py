@@ -148,6 +148,11 @@ def day_of(value: bytes) -> Day:
     return meal.subject, meal.time[:10]
 
 
+def adds_of(value: bytes) -> Totals:
+    """What a meal's event adds to its day, whatever was before it."""
+    return _contribution_of(bytes(_meal(value).data))
+
+
 class _Row(msgspec.Struct):
     """What a peer's row says. Ours says it in human units (schemas/rows.py), the others in base units."""
 

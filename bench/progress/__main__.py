@@ -152,7 +152,7 @@ def measure(kafka: str, core: int | None) -> dict[str, float]:
 def of_meals(kafka: str, events: int, users: int, core: int | None) -> dict[str, float]:
     """The daily stream first, then progress on what it wrote."""
     energy = daily.load(kafka, events, users, 1)
-    rate, _ = daily.run(kafka, events, core)
+    rate = daily.run(kafka, events, [core]).events_per_second
     per_event = daily.check(kafka, events, energy) / events
     found = measure(kafka, core)
     keeps_up = found["rows_per_second"] / per_event
