@@ -85,7 +85,7 @@ class Bench:
         todo = plan.steps(
             self.result, self.args.loads, [peer.name for peer in peers], self.args.figures, self.args.rounds
         )
-        for load in {step.load: None for step in todo}:
+        for load in {step.load: None for step in todo if step.figure != "latency"}:
             for n in self.loads[load].sizes:
                 self.loads[load].get(n)
         if "latency" in {step.figure for step in todo}:

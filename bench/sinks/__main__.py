@@ -18,9 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
+from redis.asyncio import Redis
 
 from bench.daily.__main__ import machine
 from bench.sinks.writer import days
+from schemas.tables import DAILY
+from sinks.clickhouse.client import connect
 from sinks.clickhouse.read import ClickHouseReader
 from sinks.migrate import migrate
 from sinks.postgres.read import PostgresReader
@@ -28,6 +32,8 @@ from sinks.redis.read import RedisReader
 from stack.stack import Stack
 
 READERS: dict[str, Any] = {"postgres": PostgresReader, "clickhouse": ClickHouseReader, "redis": RedisReader}
+_POSTGRES_BYTES = "SELECT sum(pg_total_relation_size(relid))::bigint FROM pg_partition_tree('user_metrics_daily')"
+_CLICKHOUSE_BYTES = f"SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND table = '{DAILY.clickhouse}'"
 SAMPLE = 997
 """Every so many-th row is read back."""
 
@@ -89,6 +95,25 @@ def measure(role: str, url: str, pid: int, kind: str, rows: int, connections: in
     }
 
 
+async def stored_bytes(role: str, url: str) -> int:
+    """What the store holds of daily rows: on disk with indexes; in memory for Redis."""
+    if role == "redis":
+        client = Redis.from_url(url)
+        try:
+            return int((await client.info("memory"))["used_memory_dataset"])
+        finally:
+            await client.aclose()
+    if role == "postgres":
+        async with await psycopg.AsyncConnection.connect(url) as connection:
+            found = await (await connection.execute(_POSTGRES_BYTES)).fetchone()
+            return int(found[0]) if found else 0
+    store = await connect(url)
+    try:
+        return int((await store.query(_CLICKHOUSE_BYTES)).result_rows[0][0])
+    finally:
+        await store.close()
+
+
 def _line(writer: subprocess.Popen[str]) -> str:
     assert writer.stdout is not None
     return writer.stdout.readline()
@@ -114,7 +139,8 @@ def main() -> None:
     ask.add_argument("--connections", default="1,2")
     ask.add_argument("--stores", default=",".join(READERS))
     args = ask.parse_args()
-    stores, made, first = args.stores.split(","), [], 0
+    stores, made, first, began = args.stores.split(","), [], 0, 0
+    bytes_a_row: dict[str, int] = {}
     with tempfile.TemporaryDirectory(prefix="daybook-sinks-") as folder:
         Path(folder).chmod(0o711)
         stack = Stack(Path(folder) / "data", say=say)
@@ -124,12 +150,15 @@ def main() -> None:
             asyncio.run(migrate(urls.get("postgres"), urls.get("clickhouse")))
             pids = {status.name: status.pid or 0 for status in stack.status()}
             for role, url in urls.items():
+                empty = asyncio.run(stored_bytes(role, url))
                 for connections in map(int, args.connections.split(",")):
                     for kind in ("new", "changed", *(("events",) if role == "clickhouse" else ())):
                         made.append(measure(role, url, pids[role], kind, args.rows, connections, first))
                         say(json.dumps(made[-1]))
                     asyncio.run(check(role, url, args.rows, first))
                     first += connections
+                bytes_a_row[role] = round((asyncio.run(stored_bytes(role, url)) - empty) / (first - began) / args.rows)
+                began = first
         finally:
             stack.down()
     print("| store | rows | connections | rows/s | rows/s a core | sink CPU µs a row | server CPU µs a row |")
@@ -139,7 +168,9 @@ def main() -> None:
             f"| {one['store']} | {one['rows']} | {one['connections']} | {one['rows_per_second']:,} |"
             f" {one['rows_per_core_second']:,} | {one['sink_cpu_us']} | {one['server_cpu_us']} |"
         )
-    print(json.dumps({"machine": machine(), "python": platform.python_version(), "rows": args.rows, "made": made}))
+    print(f"Bytes that a store holds a daily row, each written twice: {bytes_a_row}")
+    told = {"rows": args.rows, "made": made, "bytes_a_row": bytes_a_row}
+    print(json.dumps({"machine": machine(), "python": platform.python_version(), **told}))
 
 
 if __name__ == "__main__":

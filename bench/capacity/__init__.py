@@ -1,0 +1,1 @@
+"""Cores, memory, disk and network for so many users: arithmetic over measured figures (measured.json)."""
