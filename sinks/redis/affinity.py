@@ -9,6 +9,8 @@ import msgspec
 from schemas.affinity import Recommendations, Suggestion
 from schemas.tables import RECOMMENDATIONS
 
+FILLED_BY = "RPUSH"
+"""See lists.lua."""
 _json = msgspec.json.Encoder().encode
 _pack = msgspec.msgpack.Encoder().encode
 
@@ -25,13 +27,13 @@ def keys(user_id: str) -> tuple[str, str]:
 
 
 def script_arguments(rows: Iterable[Recommendations]) -> tuple[list[str], list[bytes]]:
-    """Keys and packed lists for affinity.lua."""
+    """Keys and packed lists for lists.lua."""
     names: list[str] = []
     packed = []
     for row in rows:
         names += keys(row.user_id)
-        ids = [entry.id for entry in row.entries]
-        packed.append(_pack([str(row.version), str(row.at_ms), _json(row.entries).decode(), *ids]))
+        said = ["version", str(row.version), "at_ms", str(row.at_ms), "entries", _json(row.entries).decode()]
+        packed.append(_pack([said, [entry.id for entry in row.entries]]))
     return names, packed
 
 

@@ -28,10 +28,9 @@ _ROWS_PER_CALL = 250
 _LISTS_PER_CALL = 50
 _WRITE = files("sinks.redis").joinpath("write.lua").read_text(encoding="utf-8")
 _ADVANCE = files("sinks.redis").joinpath("advance.lua").read_text(encoding="utf-8")
-_TRENDING = files("sinks.redis").joinpath("trending.lua").read_text(encoding="utf-8")
-_AFFINITY = files("sinks.redis").joinpath("affinity.lua").read_text(encoding="utf-8")
+_LISTS = files("sinks.redis").joinpath("lists.lua").read_text(encoding="utf-8")
 
-_SCRIPTS = (_WRITE, _ADVANCE, _TRENDING, _AFFINITY)
+_SCRIPTS = (_WRITE, _ADVANCE, _LISTS)
 _SHA1 = {script: sha1(script.encode(), usedforsecurity=False).hexdigest() for script in _SCRIPTS}
 
 
@@ -79,10 +78,10 @@ class RedisSink:
         lists, suggested = newest_lists(batch.trending), newest_of_users(batch.recommendations)
         for at in range(0, len(lists), _LISTS_PER_CALL):
             names, packed = trending.script_arguments(lists[at : at + _LISTS_PER_CALL])
-            await self._call(_TRENDING, names, [self._ttl_s, *packed])
+            await self._call(_LISTS, names, [self._ttl_s, trending.FILLED_BY, *packed])
         for at in range(0, len(suggested), _LISTS_PER_CALL):
             names, packed = affinity.script_arguments(suggested[at : at + _LISTS_PER_CALL])
-            await self._call(_AFFINITY, names, [self._ttl_s, *packed])
+            await self._call(_LISTS, names, [self._ttl_s, affinity.FILLED_BY, *packed])
         faultpoints.reach("redis.written")
         await self._advance(batch.through)
 

@@ -9,6 +9,8 @@ import msgspec
 from schemas.tables import TRENDING
 from schemas.trending import TrendingList
 
+FILLED_BY = "ZADD"
+"""See lists.lua."""
 _pack = msgspec.msgpack.Encoder().encode
 
 
@@ -24,13 +26,11 @@ def keys(kind: str, region: str, window: str) -> tuple[str, str]:
 
 
 def script_arguments(rows: Iterable[TrendingList]) -> tuple[list[str], list[bytes]]:
-    """Keys and packed lists for trending.lua; scores are thousandths, below 2^53."""
+    """Keys and packed lists for lists.lua; scores are thousandths, below 2^53."""
     names: list[str] = []
     packed = []
     for row in rows:
         names += keys(row.kind, row.region, row.window)
-        said = [str(row.version), str(row.at_ms)]
-        for entry in row.entries:
-            said += str(entry.score), entry.id
-        packed.append(_pack(said))
+        said = ["version", str(row.version), "at_ms", str(row.at_ms)]
+        packed.append(_pack([said, [text for entry in row.entries for text in (str(entry.score), entry.id)]]))
     return names, packed
