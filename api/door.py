@@ -10,7 +10,7 @@ import re
 import secrets
 import time
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,7 +27,8 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-"""On every answer that does not say otherwise (OWASP REST security cheat sheet)."""
+"""On every answer that does not say otherwise (OWASP REST security cheat sheet); and so is Cache-Control: no-store."""
+_RAW = [(name.lower().encode(), value.encode()) for name, value in (HEADERS | {"Cache-Control": "no-store"}).items()]
 
 
 class Door:
@@ -50,11 +51,10 @@ class Door:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = number
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-                headers.setdefault("Cache-Control", "no-store")
+                said = message["headers"]
+                names = {name for name, _ in said}
+                said = [*said, (b"x-request-id", number.encode()), *(own for own in _RAW if own[0] not in names)]
+                message = {**message, "headers": said}
             await send(message)
 
         try:

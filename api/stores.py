@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
+from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 import psycopg
@@ -20,6 +21,7 @@ from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 
 from api.breaker import Breaker
+from api.together import Together
 from schemas.affinity import Recommendations
 from schemas.metrics import Meters
 from schemas.progress import ProgressRow
@@ -92,6 +94,7 @@ class Stores:
                 "options": f"-c statement_timeout={int(POSTGRES_S * 1000)} -c default_transaction_read_only=on",
             },
         )
+        self._hashes = Together(self._hashes_of)
         self.breakers = {"redis": Breaker(after=3), "postgres": Breaker(after=3)}
 
     async def open(self) -> None:
@@ -116,7 +119,7 @@ class Stores:
         rows: dict[str, DailyRow] = {}
         left = names
         try:
-            hashes = await self._ask("redis", lambda: self._hashes([key(user, name) for name in names]))
+            hashes = await self._ask("redis", lambda: self._hashes.ask([key(user, name) for name in names]))
             rows = {said["date"]: redis_read.row(said) for said in hashes if "entities" in said}
             left = [name for name, said in zip(names, hashes, strict=True) if not said]  # never written, or expired
         except Away:
@@ -145,7 +148,7 @@ class Stores:
     async def progress(self, user: str) -> ProgressRow | None:
         """A user's progress; None where there is none. Raises Away."""
         try:
-            (said,) = await self._ask("redis", lambda: self._hashes([progress_key(user)]))
+            (said,) = await self._ask("redis", lambda: self._hashes.ask([progress_key(user)]))
             if said:
                 self._looked_up("progress", "hit")
                 return redis_read.progress_row(said) if "as_of" in said else None
@@ -177,7 +180,7 @@ class Stores:
     async def recommended(self, user: str) -> Recommendations | None:
         """A user's recommendations; None where nothing is known of the user. Raises Away."""
         try:
-            (said,) = await self._ask("redis", lambda: self._hashes([recommendation_keys(user)[1]]))
+            (said,) = await self._ask("redis", lambda: self._hashes.ask([recommendation_keys(user)[1]]))
             if said:
                 self._looked_up("recommendations", "hit")
                 return redis_affinity.row(user, said)
@@ -200,12 +203,15 @@ class Stores:
         pipeline.hget(name, "version")
         return (await pipeline.execute())[0]
 
-    async def _hashes(self, keys: Sequence[str]) -> list[dict[str, str]]:
+    async def _hashes_of(self, asked: Sequence[Sequence[str]]) -> list[list[dict[str, str]]]:
+        """The hashes of the keys of each question, in one round trip."""
         pipeline = self._redis.pipeline(transaction=False)
-        for each in keys:
-            pipeline.hgetall(each)
-        found: list[dict[str, str]] = await pipeline.execute()
-        return found
+        for keys in asked:
+            for each in keys:
+                pipeline.hgetall(each)
+        async with asyncio.timeout(2 * REDIS_S):
+            found = iter(await pipeline.execute())
+        return [list(islice(found, len(keys))) for keys in asked]
 
     async def _second(self, what: str, query: str, user: str) -> list[tuple[Any, ...]]:
         """A user's one row, which Redis does not have, from PostgreSQL. Raises Away."""

@@ -103,6 +103,8 @@ def _spool(settings: Settings) -> Spool:
 
 def run(settings: Settings, ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM or Ctrl-C; requests under way are answered first. `ready` gets the metrics' address."""
+    import uvloop
+
     from api.config import Config, Limits
     from api.service import build
     from daybook import exporter, looking
@@ -184,7 +186,8 @@ def run(settings: Settings, ready: Callable[[str], None]) -> None:
         if not server.started:
             raise Problem("the HTTP service did not start; its log says why")
 
-    asyncio.run(serve())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve())
 
 
 def _listen(settings: Settings) -> socket.socket:
