@@ -90,6 +90,8 @@ def test_what_the_page_on_the_service_shows_works_as_pasted(shared: Path, variab
     """The commands of docs/how-to/api.md, and what it says that they answer."""
     page = (ROOT / "docs" / "how-to" / "api.md").read_text()
     commands, answers = (re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL) for kind in ("sh", "json"))
+    (readme,) = re.findall(r"```sh\n([^`]*curl[^`]*)```", (ROOT / "README.md").read_text())
+    assert readme == "".join(commands[:2]), "README shows the same, so that is tried too"
     wait = f"{sys.executable} -m daybook wait >&2\n"
     script = wait.join(commands[:2]).replace(".venv/bin/daybook", f"{sys.executable} -m daybook")
     done = subprocess.run(
