@@ -12,14 +12,15 @@ from schemas.instants import day_number, day_text
 
 START = date(2025, 3, 1)
 MEALS_PER_DAY = 4
-"""How densely a user's meals lie: n meals of u users span n / u / MEALS_PER_DAY days, at least one."""
+"""How densely a user's meals lie: n meals of u users span n / u / a_day days, at least one."""
 _OFFSETS = (60, 120, -300, -480, 330, 345, 600, 0)
 _CONTENTS = 1024
 """Different contents; more would only slow this module down."""
 
 
-def meal_events(n: int, users: int, seed: int = 1) -> Iterator[tuple[bytes, bytes]]:
-    """`n` meals of `users` users as (key, value), time-ordered across users. Same arguments, same bytes."""
+def meal_events(n: int, users: int, seed: int = 1, a_day: int = MEALS_PER_DAY) -> Iterator[tuple[bytes, bytes]]:
+    """`n` meals of `users` users as (key, value), time-ordered across users, about `a_day` a user and day. Same
+    arguments, same bytes."""
     random = dice(seed, "bench").random
     contents = [_content(seed, number) for number in range(_CONTENTS)]
     subjects = [f"u_{number:06}" for number in range(users)]
@@ -28,7 +29,7 @@ def meal_events(n: int, users: int, seed: int = 1) -> Iterator[tuple[bytes, byte
         for number, name in enumerate(subjects)
     ]
     tails = [f'{offset_text(offset)}","entity":"meal_' for offset in _OFFSETS]
-    begin, span = day_number(START) * 86_400, max(86_400, n * 86_400 // users // MEALS_PER_DAY)
+    begin, span = day_number(START) * 86_400, max(86_400, n * 86_400 // users // a_day)
     minute, clocks = -1, [""]
     for i in range(n):
         second = begin + i * span // n

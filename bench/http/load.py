@@ -16,7 +16,7 @@ from itertools import count, islice
 import msgspec
 
 from bench.http.client import Connection, request
-from producers.bench_events import meal_events
+from producers.bench_events import MEALS_PER_DAY, meal_events
 
 BATCH_KIND = "application/cloudevents-batch+json"
 
@@ -37,6 +37,8 @@ class Plan(msgspec.Struct):
     """Of reads, in turns."""
     seed: int = 1
     users: int = 20_000
+    a_day: int = MEALS_PER_DAY
+    """Meals of a user and day, about."""
 
 
 class Found(msgspec.Struct):
@@ -65,7 +67,7 @@ def requests(plan: Plan) -> Iterator[bytes]:
         asked = [request("GET", path, plan.token) for path in plan.paths]
         for number in count():
             yield asked[number % len(asked)]
-    events = (value for _, value in meal_events(10**8, plan.users, plan.seed))
+    events = (value for _, value in meal_events(10**8, plan.users, plan.seed, plan.a_day))
     while True:
         yield request("POST", "/v1/events", plan.token, b"[" + b",".join(islice(events, plan.batch)) + b"]", BATCH_KIND)
 

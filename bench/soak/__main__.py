@@ -21,6 +21,8 @@ from producers.bench_events import START
 
 BATCH = 100
 USERS = 20_000
+A_DAY = 40
+"""Meals of a user and day: ten times as many as people eat, so that there are a tenth of the days to verify."""
 PEAK = 7_000
 """Events a second of a million users at their busiest (DESIGN §11)."""
 LOOK_S = 30.0
@@ -54,7 +56,7 @@ def load(bench: Bench, seconds: float, events: float, reads: float) -> tuple[Fou
     memory = [round(bench.memory_mib())]
 
     def one(**plan: object) -> Found:
-        return bench.load(seconds=seconds, connections=32, users=USERS, **plan)[0]
+        return bench.load(seconds=seconds, connections=32, users=USERS, a_day=A_DAY, **plan)[0]
 
     with ThreadPoolExecutor(2) as both:
         parts: list[Future[Found]] = [
