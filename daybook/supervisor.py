@@ -129,6 +129,7 @@ class Supervisor:
 
     def _start(self, role: str) -> None:
         self._starts.setdefault(role, []).append(time.monotonic())
+        self._say()  # now: whoever sees the new process in `daybook status` also sees that it is a restart
         try:
             with locked(self._folder / "workers.lock", log.info, timeout_s=_LOCK_TIMEOUT_S):
                 begun = workers.start(self._folder, running.of_folder(self._folder), [role])
