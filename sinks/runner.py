@@ -64,7 +64,7 @@ async def run_sink(
     Raises Stop with one line when going on would lose data or can never work (Refusal: for a person to mend), and when
     the store cannot be reached for a minute at the start; later it waits for the store without end.
     """
-    source = Source(kafka, group or group_of(sink.role), sink.role, sink.topics, instance_id, identify)
+    source = Source(kafka, group or group_of(sink.role), sink.role, sink.topics, instance_id, identify, sink.linger_s)
     filing = Filing(kafka)
     loop = _Loop(sink, source, filing, stop, watch or SinkWatch(sink.role))
     try:

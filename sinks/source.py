@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 wire.install()
 
 _TIMEOUT_S = 30.0
+_LARGE = 1 << 20
 
 Fetched = Mapping[TopicPartition, list[Any]]
 Resume = Callable[[Mapping[Place, int]], Awaitable[Mapping[Place, int] | None]]
@@ -73,8 +74,9 @@ class Source:
         topics: Iterable[str],
         instance_id: str | None,
         identify: Identify = nobody_knows,
+        linger_s: float = 0.0,
     ) -> None:
-        """`instance_id` makes it a static member: a restart within the session timeout moves no partitions."""
+        """`linger_s`: how seldom batches are written; who does it seldom also fetches few large ones. `instance_id` makes it a static member: a restart within the session timeout moves no partitions."""
         self._identify = identify
         self._topic_ids: dict[str, str] = {}
         self._kafka, self._role, self._topics = kafka, role, tuple(topics)
@@ -93,7 +95,8 @@ class Source:
             heartbeat_interval_ms=2_000,
             max_poll_interval_ms=2**31 - 1,  # a store may be away for days; a hung process sends no heartbeats either
             fetch_max_bytes=16 << 20,
-            fetch_max_wait_ms=100,
+            fetch_min_bytes=_LARGE if linger_s else 1,
+            fetch_max_wait_ms=min(250, int(linger_s * 500)) or 100,
         )
         self.reached: dict[Place, int] = {}
         """The next offset to read, of every partition."""

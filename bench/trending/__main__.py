@@ -36,6 +36,8 @@ def main() -> None:
             f"view to list in Redis at {found.per_second:,.0f} views/s: p50 {found.at(0.5):.2f} s, "
             f"p99 {found.at(0.99):.2f} s, longest {found.seconds[-1]:.2f} s of {len(found.seconds)}; {late} never"
         )
+        for name, took in found.steps:
+            print(f"  {name}: p50 {took[len(took) // 2]:.2f} s, longest {took[-1]:.2f} s")
         print("cores: " + ", ".join(f"{name} {share:.2f}" for name, share in found.cores if share >= 0.005))
         return
     for name, hot in (("Zipf", 0.0), ("one video with half of all views", 0.5)):

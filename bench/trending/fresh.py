@@ -7,6 +7,7 @@ video is on it. That is one fetch, stage one's flush, stage two's flush, the sin
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -27,6 +28,7 @@ from sinks.redis.trending import keys
 PROBE_REGION = "IS"
 PATIENCE_S = 30.0
 LATE = 5.0
+_PROBE = re.compile(rb"probe(\d+)")
 
 
 class Freshness(NamedTuple):
@@ -38,6 +40,8 @@ class Freshness(NamedTuple):
     """Of each probe, ascending; LATE of those that had not come."""
     cores: list[tuple[str, float]]
     """What each process took meanwhile, the hungriest first; the load's generator is one of them."""
+    steps: list[tuple[str, list[float]]]
+    """Per step of the way, how long it took [s], ascending; of the probes that came."""
 
     def at(self, share: float) -> float:
         """A quantile."""
@@ -81,7 +85,9 @@ def _watched(folder: Path, kafka: str, url: str, rate: int, probes: int, users: 
         feeding.start()
         time.sleep(5.0)
         began, before, spent = time.monotonic(), sent[0], _spent(folder)
+        sent_at = []
         for number in range(probes):
+            sent_at.append(time.time())
             seconds.append(_probe(producer, store, name, number, LATE))
             time.sleep(0.05 + 0.3 * (number % 7) / 7)  # at no fixed place of any interval
         took = time.monotonic() - began
@@ -89,7 +95,47 @@ def _watched(folder: Path, kafka: str, url: str, rate: int, probes: int, users: 
         cores = [(name, (now - spent.get(name, 0.0)) / took) for name, now in _spent(folder).items()]
     stop.set()
     feeding.join()
-    return Freshness(per_second, sorted(seconds), sorted(cores, key=lambda one: -one[1]))
+    steps = _steps(kafka, sent_at, seconds)
+    return Freshness(per_second, sorted(seconds), sorted(cores, key=lambda one: -one[1]), steps)
+
+
+def _steps(kafka: str, sent_at: list[float], seconds: list[float]) -> list[tuple[str, list[float]]]:
+    """Where the time of each probe went, by when the transaction that told it was begun: read from the topics."""
+    counted, listed = _first_told(kafka, "trending-counts", len(sent_at)), _first_told(kafka, "trending", len(sent_at))
+    came = [n for n, took in enumerate(seconds) if took < LATE and len(counted.get(n, ())) and listed.get(n)]
+    way = {
+        "views to the last of their counts": [max(counted[n][:3]) - sent_at[n] for n in came],
+        "to the list": [listed[n][0] - max(counted[n][:3]) for n in came],
+        "to Redis": [sent_at[n] + seconds[n] - listed[n][0] for n in came],
+    }
+    return [(name, sorted(took)) for name, took in way.items()]
+
+
+def _first_told(kafka: str, topic: str, probes: int) -> dict[int, list[float]]:
+    """Probe → times of the records that name it, ascending [s since 1970]."""
+    reader = confluent_kafka.Consumer(
+        {
+            "bootstrap.servers": kafka,
+            "group.id": "bench",
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+        }
+    )
+    places = [
+        confluent_kafka.TopicPartition(topic, number, confluent_kafka.OFFSET_BEGINNING)
+        for number in reader.list_topics(topic).topics[topic].partitions
+    ]
+    reader.assign(places)
+    told, ended = dict[int, list[float]](), 0
+    while ended < len(places):
+        for record in reader.consume(1_000, 5):
+            if record.error():
+                ended += 1
+                continue
+            for name in set(_PROBE.findall(record.value() or b"")):
+                told.setdefault(int(name), []).append(record.timestamp()[1] / 1000)
+    reader.close()
+    return {number: sorted(times) for number, times in told.items()}
 
 
 def _feed(kafka: str, rate: int, users: int, stop: threading.Event, sent: list[int]) -> None:

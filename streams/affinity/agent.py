@@ -19,9 +19,9 @@ from schemas.topics import (
 )
 from streams.affinity.core import Affinity
 from streams.affinity.relations import Relations
-from streams.runtime import ChunkApp, chunked_topic, chunks, fold_table, make_app
+from streams.runtime import FEW_LARGE_CHUNKS, ChunkApp, chunked_topic, chunks, fold_table, make_app
 
-PACE = {"flush_interval_s": 1.0, "max_uncommitted_chunks": 64}
+PACE = {**FEW_LARGE_CHUNKS, "flush_interval_s": 1.0, "max_uncommitted_chunks": 64}
 """Only the last row of a user counts: one is told once a second at most; after a pause at once."""
 USERS, ITEMS = (VIEWS.name, RELATED.name), (LIKED_TOGETHER.name, TRENDING.name)
 """What each stage folds."""

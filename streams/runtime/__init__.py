@@ -12,11 +12,12 @@ from streams.runtime.app import chunked_topic, fold_table, make_app
 from streams.runtime.chunkapp import ChunkApp
 from streams.runtime.loop import chunks
 from streams.runtime.table import ChunkTable
-from streams.runtime.tuning import Tuning
+from streams.runtime.tuning import FEW_LARGE_CHUNKS, Tuning
 from streams.runtime.worker import run_worker
 from streams.state import Counts, Drained, PartitionState, Records
 
 __all__ = [
+    "FEW_LARGE_CHUNKS",
     "ChunkApp",
     "ChunkTable",
     "Counts",

@@ -11,6 +11,9 @@ class Tuning:
 
     fetch_bytes: int = 1 << 20
     """Most that one fetch takes of one partition; the size of a chunk on the wire."""
+    fetch_min_bytes: int = 1
+    """A fetch waits at the broker until there is so much, `fetch_max_wait_ms` at most. What a chunk costs does not
+    depend on what is in it, so a stream that flushes seldom has few large ones for as much latency."""
     fetch_max_wait_ms: int = 50
     """How long a fetch waits at the broker for new records; part of the latency when some partitions are idle."""
     queue_chunks: int = 4
@@ -51,3 +54,7 @@ class Tuning:
     verify_every_s: float = 30.0
     """How often the ids of the source topics are looked at."""
     collect_every_flushes: int = 64
+
+
+FEW_LARGE_CHUNKS = {"fetch_min_bytes": 1 << 20, "fetch_max_wait_ms": 100}
+"""For streams that flush a few times a second: what more chunks would cost gains them nothing."""

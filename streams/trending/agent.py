@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.topics import GENERATION, REJECTED, TRENDING_APP, TRENDING_COUNTS, VIEWINGS, VIEWS, trending_generation_of
-from streams.runtime import ChunkApp, chunked_topic, chunks, fold_table, make_app
+from streams.runtime import FEW_LARGE_CHUNKS, ChunkApp, chunked_topic, chunks, fold_table, make_app
 from streams.trending.core import Viewings
 
 FLUSH_EVERY_S = 0.5
@@ -23,7 +23,7 @@ def build(
     **settings: Any,
 ) -> ChunkApp:
     """The Faust app of stage one. `by_event_time`: the clock is the latest event time, for isolated replays."""
-    settings = {"flush_interval_s": FLUSH_EVERY_S, "max_uncommitted_chunks": 64, **settings}
+    settings = {**FEW_LARGE_CHUNKS, "flush_interval_s": FLUSH_EVERY_S, "max_uncommitted_chunks": 64, **settings}
     app = make_app(
         TRENDING_APP,
         kafka,

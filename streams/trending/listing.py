@@ -13,7 +13,7 @@ from schemas.topics import (
     TRENDING_LISTS_APP,
     trending_generation_of,
 )
-from streams.runtime import ChunkApp, chunked_topic, chunks, fold_table, make_app
+from streams.runtime import FEW_LARGE_CHUNKS, ChunkApp, chunked_topic, chunks, fold_table, make_app
 from streams.trending.merge import Lists
 from streams.trending.scoring import Params
 
@@ -32,7 +32,7 @@ def build(
     **settings: Any,
 ) -> ChunkApp:
     """The Faust app of stage two."""
-    settings = {"flush_interval_s": FLUSH_EVERY_S, "max_uncommitted_chunks": 64, **settings}
+    settings = {**FEW_LARGE_CHUNKS, "flush_interval_s": FLUSH_EVERY_S, "max_uncommitted_chunks": 64, **settings}
     app = make_app(
         TRENDING_LISTS_APP,
         kafka,

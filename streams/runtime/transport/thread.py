@@ -34,7 +34,7 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         tuning = self.app.fetch_tuning
         consumer._isolation_level = "read_committed"
-        consumer._fetch_min_bytes = 1
+        consumer._fetch_min_bytes = tuning.fetch_min_bytes
         # Faust fixes 1500 ms. While one fetch waits at the broker for an idle partition, aiokafka sends no other to it,
         # so this wait is added to the latency of every busy partition.
         consumer._fetch_max_wait_ms = tuning.fetch_max_wait_ms
