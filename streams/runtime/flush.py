@@ -1,6 +1,8 @@
 """When a partition is flushed: at once after a pause, else at most every ``interval_s``, one transaction at a time.
 
 While a transaction is under way its partition and all others go on folding; what they fold goes into the next one.
+Where a drain is long, partitions take turns: every answer of the broker that a commit waits for would else wait for the
+drains of the others.
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ class Flusher:
         interval_s: float,
         on_commit: Callable[[OwnedPartition], None],
         meters: Meters,
+        turns: asyncio.Semaphore,
     ) -> None:
+        """`turns`: how many flushers of the table may flush at once."""
         self.partition = partition
         self.producer = producer
         self.uncommitted = 0
@@ -41,6 +45,7 @@ class Flusher:
         self._interval = interval_s
         self._on_commit = on_commit
         self._meters = meters
+        self._turns = turns
         self._not_before = 0.0
         self._task: asyncio.Task[None] | None = None
         self._committed = asyncio.Condition()
@@ -68,7 +73,8 @@ class Flusher:
                 if delay > 0:
                     await asyncio.sleep(delay)
                 self._not_before = loop.time() + self._interval
-                await self._flush()
+                async with self._turns:
+                    await self._flush()
         except BaseException as error:
             where = f"{self.producer.transactional_id}, flush {self.partition.flush_number}"
             ours = None if isinstance(error, KafkaError | TimeoutError) else error

@@ -88,6 +88,7 @@ class ChunkTable(faust.Table[Any, Any]):
             if flusher.partition.dirty or flusher.uncommitted:
                 stop_process(f"{self.name}/{number} changed hands with uncommitted work in memory")
         self._flushers = {}
+        turns = asyncio.Semaphore(self.tuning.flushes_at_once)
         if self._fence is None:
             self._fence = Fence(self._new_producer, [*self.outputs, self.changelog_topic_name])
         if not await self._fence.take(numbers):
@@ -102,6 +103,7 @@ class ChunkTable(faust.Table[Any, Any]):
                 self.tuning.flush_interval_s,
                 self._on_commit,
                 self.app.meters,
+                turns,
             )
         return True
 

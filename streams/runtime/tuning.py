@@ -22,6 +22,8 @@ class Tuning:
     """Records folded between two turns of the event loop."""
     flush_interval_s: float = 0.05
     """Shortest time between two transactions of one partition; after a pause the first goes at once."""
+    flushes_at_once: int = 1_000
+    """How many partitions of a table may flush at the same time; 1 for a stream whose drains take long."""
     max_uncommitted_chunks: int = 8
     """Folding a partition waits when so many of its chunks are not committed."""
     transaction_timeout_s: float = 30.0

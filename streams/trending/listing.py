@@ -32,7 +32,8 @@ def build(
     **settings: Any,
 ) -> ChunkApp:
     """The Faust app of stage two."""
-    settings = {**FEW_LARGE_CHUNKS, "flush_interval_s": FLUSH_EVERY_S, "max_uncommitted_chunks": 64, **settings}
+    pace = {**FEW_LARGE_CHUNKS, "flush_interval_s": FLUSH_EVERY_S, "flushes_at_once": 1, "max_uncommitted_chunks": 64}
+    settings = {**pace, **settings}
     app = make_app(
         TRENDING_LISTS_APP,
         kafka,
