@@ -76,7 +76,8 @@ class Source:
         identify: Identify = nobody_knows,
         linger_s: float = 0.0,
     ) -> None:
-        """`linger_s`: how seldom batches are written; who does it seldom also fetches few large ones. `instance_id` makes it a static member: a restart within the session timeout moves no partitions."""
+        """`linger_s`: how seldom batches are written; who writes seldom fetches few large ones too. `instance_id` makes
+        it a static member: a restart within the session timeout moves no partitions."""
         self._identify = identify
         self._topic_ids: dict[str, str] = {}
         self._kafka, self._role, self._topics = kafka, role, tuple(topics)
