@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from daybook import generations, kafka, sinking, waiting
+from daybook import generations, kafka, sinking, suppressing, waiting
 from daybook.errors import Problem
 from daybook.settings import Settings
 from daybook.telling import Teller
 from schemas.generations import Generations, Moving
 from schemas.hints import WinnerHint, encode_hint
-from schemas.topics import HINTS, LEDGER, MILESTONES, SOURCES, TOPICS, TRENDING_BLOCKS, Topic
+from schemas.suppression import Erased
+from schemas.topics import BY_SUBJECT, HINTS, LEDGER, MILESTONES, SOURCES, SUPPRESSED, TOPICS, TRENDING_BLOCKS, Topic
 from schemas.trending import kind_of_block, partition_of
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 
-CARRIED = (*SOURCES, MILESTONES, TRENDING_BLOCKS)
+CARRIED = (SUPPRESSED, *SOURCES, MILESTONES, TRENDING_BLOCKS)
 """Topics whose records nobody can derive again. (What is refused is refused again, at its new place.)"""
 _SUFFIX = ".moving"
 _PATIENCE_S = 60.0
@@ -71,7 +72,9 @@ def rebuild(settings: Settings, partitions: int | None, say: Say) -> int:
     count = moving.partitions
     if partitions is not None and partitions != count:
         raise Problem(f"a rebuild with {count} partitions was begun: finish it first, with daybook rebuild")
-    _Kafka(client, bootstrap, known, say).move(count)
+    # One that was cut short may have left the list in its copy alone.
+    lists = {SUPPRESSED.name, SUPPRESSED.name + _SUFFIX} & kafka.partition_counts(client, bootstrap).keys()
+    _Kafka(client, bootstrap, known, suppressing.known(settings, lists), say).move(count)
     for group in groups:
         _forget_group(client, group.id)
     _forget_places(settings)
@@ -95,8 +98,9 @@ def _deserted(client: AdminClient, group: waiting.Group) -> None:
 class _Kafka:
     """The topics' part."""
 
-    def __init__(self, client: AdminClient, bootstrap: str, known: Generations, say: Say) -> None:
+    def __init__(self, client: AdminClient, bootstrap: str, known: Generations, erased: Erased, say: Say) -> None:
         self._client, self._bootstrap, self._known, self._say = client, bootstrap, known, say
+        self._erased = erased
 
     def move(self, count: int) -> None:
         """Every topic is new with so many partitions, or as it was where nothing changes."""
@@ -192,7 +196,8 @@ class _Kafka:
             done.result()
 
     def _copy(self, source: str, target: str, place: Callable[[bytes], int]) -> int:
-        """Every committed record, placed by its key, with its time and headers. Order per key stays."""
+        """Every committed record, placed by its key, with its time and headers; order per key stays. What is left of
+        erased users stays behind."""
         from confluent_kafka import Producer
 
         producer = Producer(
@@ -212,7 +217,10 @@ class _Kafka:
                 failed.append(error.str())
 
         count = 0
+        of_users = source.removesuffix(_SUFFIX) in BY_SUBJECT
         for message in self._records(source):
+            if of_users and (key := message.key()) is not None and self._erased.has(key):
+                continue
             while True:
                 try:
                     producer.produce(
@@ -272,6 +280,8 @@ class _Kafka:
 
 def _placing(topic: Topic, count: int) -> Callable[[bytes], int]:
     """Key → partition of a topic with so many: -1 leaves it to the producer, which goes by the key's hash."""
+    if topic is SUPPRESSED:
+        return lambda key: 0  # where the whole list is; owners have nobody to drop after a rebuild
     if topic is TRENDING_BLOCKS:
         return lambda key: partition_of(kind_of_block(key), count)
     return lambda key: -1

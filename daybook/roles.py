@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from daybook import exporter, generations, workers
+from daybook import exporter, generations, suppressing, workers
 from daybook.errors import Problem
 from daybook.heartbeat import Heartbeat
 from daybook.settings import Settings, read
@@ -33,6 +33,8 @@ STREAMS = {
     "affinity": "streams.affinity.agent",
 }
 """Role → the module that builds its Faust app."""
+OF_USERS = ("streams", "progress", "trending", "affinity")
+"""Streams that keep users, and none who was erased."""
 YIELDING = ("affinity", "audit", "loader")
 """Best effort, or in no hurry: on a machine that they share with the other roles those come first."""
 _NICE = 10
@@ -110,6 +112,7 @@ def stream(settings: Settings, role: str = "streams") -> ChunkApp:
         partitions=partitions,
         generation=generation,
         worker_name=settings.name_of(role),
+        **({"erased": suppressing.known(settings)} if role in OF_USERS else {}),
         **(_old_days(settings) if role == "streams" else {}),
         standbys=settings.standbys,
         rejects_share=settings.rejects_share,

@@ -82,6 +82,11 @@ class Settings(BaseSettings):
     audit_users: int = Field(200, ge=1, description="How many users the role audit compares at a time.")
     audit_pause_s: float = Field(2.0, ge=0, description="How long it rests between two such ranges [seconds].")
     supervise: bool = Field(True, description="Whether `up` starts a supervisor, which starts workers again that end.")
+    erasure_key: SecretStr | None = Field(
+        None,
+        description="What names of erased users are hashed with and receipts signed, 32 bytes or more; the data"
+        " folder's own if unset. It is never changed: nobody on the list could be recognised.",
+    )
     trending_clock: Literal["receipt", "event"] = Field(
         "receipt",
         description="What trending takes for now: receipt, or the latest event time, for replays of the past in an"

@@ -37,6 +37,7 @@ def run(settings: Settings, role: str, ready: Callable[[], None], watch: SinkWat
 
 
 async def _run(settings: Settings, role: str, ready: Callable[[], None], watch: SinkWatch) -> None:
+    from daybook import suppressing
     from sinks.runner import run_sink
     from streams.cluster import Cluster
 
@@ -56,6 +57,7 @@ async def _run(settings: Settings, role: str, ready: Callable[[], None], watch: 
             identify=cluster.topic_ids,
             watch=watch,
             on_ready=ready,
+            register=suppressing.register(settings),
         )
     finally:
         heart.cancel()

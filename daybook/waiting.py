@@ -28,6 +28,7 @@ from schemas.topics import (
     PROGRESS_INPUTS,
     REJECTED,
     RELATED,
+    SUPPRESSED,
     TRENDING,
     TRENDING_APP,
     TRENDING_BLOCKS,
@@ -63,13 +64,17 @@ class Group:
     topics: tuple[str, ...]
 
 
-TRENDING_STREAM = Group("trending", TRENDING_APP, (VIEWS.name,))
+TRENDING_STREAM = Group("trending", TRENDING_APP, (VIEWS.name, SUPPRESSED.name))
 LISTS_STREAM = Group("trending's lists", TRENDING_LISTS_APP, (TRENDING_COUNTS.name, TRENDING_BLOCKS.name))
 _AFFINITY = tuple(
-    Group("affinity", AFFINITY_APP, (topic.name,)) for topic in (VIEWS, LIKED_TOGETHER, TRENDING, RELATED)
+    Group("affinity", AFFINITY_APP, topics)
+    for topics in (
+        *((VIEWS.name, SUPPRESSED.name), (LIKED_TOGETHER.name,)),
+        *((TRENDING.name,), (RELATED.name,)),
+    )
 )
 """Topic by topic, in the order in which one leads to the next."""
-AFFINITY_STREAM = Group("affinity", AFFINITY_APP, tuple(group.topics[0] for group in _AFFINITY))
+AFFINITY_STREAM = Group("affinity", AFFINITY_APP, tuple(topic for group in _AFFINITY for topic in group.topics))
 PROGRESS_STREAM = Group("the progress stream", PROGRESS_APP, tuple(topic.name for topic in PROGRESS_INPUTS))
 DAILY_STREAM = Group("the daily stream", DAILY_APP, tuple(topic.name for topic in DAILY_INPUTS))
 LOADER = Group("the loader", f"daybook-loader-g{GENERATION}", (LOADS.name,))

@@ -14,4 +14,5 @@ once DAYBOOK_POSTGRES "postgresql://daybook:$(cat "$folder/postgres")@postgres:5
 once DAYBOOK_CLICKHOUSE "http://daybook:$(cat "$folder/clickhouse")@clickhouse:8123/daybook"
 once DAYBOOK_REDIS "redis://:$(cat "$folder/redis")@redis:6379/0"
 once DAYBOOK_API_SIGNING_KEY "$(new)"
+once DAYBOOK_ERASURE_KEY "$(new)"   # never changed: docs/how-to/erase.md
 echo "secrets are in $folder" >&2

@@ -69,6 +69,11 @@ TRENDING_LISTS_APP = f"daybook-trending-lists-g{TRENDING_GENERATION}"
 """Of its stage two."""
 
 
+COMPACTED_WITHIN_MS = 7 * 24 * 3600 * 1000
+"""What was overwritten or deleted on a compacted topic leaves Kafka's files after so long at most, where anything is
+written to the partition at all: a log without it may never be dirty enough (docs/how-to/erase.md)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Topic:
     """One topic. All user-keyed topics have the same partition count, so a user's events meet in one worker."""
@@ -89,6 +94,7 @@ class Topic:
             config["retention.ms"] = str(int(self.keep.total_seconds() * 1000))
         else:
             config |= {"min.cleanable.dirty.ratio": "0.3", "segment.ms": str(24 * 3600 * 1000)}
+            config["max.compaction.lag.ms"] = str(COMPACTED_WITHIN_MS)
         if self.append_time:
             config["message.timestamp.type"] = "LogAppendTime"
         return config
@@ -127,6 +133,9 @@ REPLAYED = Topic(
     "replayed", "topic/partition/offset", "refused events that were sent again, and where to", timedelta(days=90)
 )
 
+SUPPRESSED = Topic("suppressed", "keyed hash of the subject", "who was erased and may not come back (suppression.py)")
+"""The same in every partition. Read by every worker before it begins, and an input of the streams that keep users."""
+
 GENERATIONS = Topic(
     "generations", "always the same", "how often all was rebuilt, and which topics are ours (generations.py)"
 )
@@ -162,7 +171,7 @@ RECOMMENDATIONS = Topic("recommendations", "subject", "one whole list per user, 
 
 DAILY_SOURCES = (WORKOUTS, MEALS, BODY, PLANS)
 """The events that the daily stream folds."""
-DAILY_INPUTS = (*DAILY_SOURCES, HINTS, LOADED)
+DAILY_INPUTS = (*DAILY_SOURCES, HINTS, LOADED, SUPPRESSED)
 """All that it reads."""
 PROGRESS_INPUTS = (DAILY, PROGRESS_HINTS)
 """All that the progress stream reads."""
@@ -171,4 +180,7 @@ SOURCES = (*DAILY_SOURCES, VIEWS)
 TRENDING_TOPICS = (TRENDING_COUNTS, VIEWINGS, TRENDING_BLOCKS, LISTS, TRENDING)
 AFFINITY_TOPICS = (LIKED_TOGETHER, TASTES, RELATIONS, RELATED, AFFINITY, RECOMMENDATIONS)
 _DERIVED = (LEDGER, DAILY, PROGRESS_HINTS, CELLS, PROGRESS, MILESTONES, *TRENDING_TOPICS, *AFFINITY_TOPICS)
-TOPICS = (*SOURCES, HINTS, LOADS, LOADED, *_DERIVED, REJECTED, REPLAYED)
+TOPICS = (*SOURCES, HINTS, LOADS, LOADED, *_DERIVED, REJECTED, REPLAYED, SUPPRESSED)
+
+BY_SUBJECT = frozenset(topic.name for topic in (*SOURCES, HINTS, LOADS, LOADED, PROGRESS_HINTS, MILESTONES))
+"""Topics that users' names are the very keys of: what is here of an erased one, no stream reads."""

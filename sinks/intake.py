@@ -139,13 +139,14 @@ def _ledger(into: Taken, topic: str, partition: int, records: Iterable[Record]) 
 
 
 _TAKERS: dict[str, Taker] = {
-    # nobody sends tombstones here: a day without entities, a user without days, is a row of nulls
+    # a day without entities, a user without days, is a row of nulls; tombstones are of erased users, and who erases
+    # them deletes their rows (docs/how-to/erase.md)
     topics.DAILY.name: _rows("daily", decode_daily, tombstones=True),
     topics.PROGRESS.name: _rows("progress", decode_progress, tombstones=True),
     topics.TRENDING.name: _rows("trending", decode_list),
     topics.TRENDING_BLOCKS.name: _blocks,
-    topics.AFFINITY.name: _rows("tastes", decode_tastes),
-    topics.RECOMMENDATIONS.name: _rows("recommendations", decode_recommendations),
+    topics.AFFINITY.name: _rows("tastes", decode_tastes, tombstones=True),
+    topics.RECOMMENDATIONS.name: _rows("recommendations", decode_recommendations, tombstones=True),
     topics.REJECTED.name: _rows("rejected", decode_rejected),
     topics.REPLAYED.name: _rows("replayed", decode_replayed),
     topics.LEDGER.name: _ledger,

@@ -16,10 +16,11 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from schemas import faultpoints
-from schemas.topics import GENERATION
+from schemas.topics import GENERATION, SOURCES
 from sinks import aside, garbage
 from sinks.base import Behind, Sink
 from sinks.batch import name_of
+from sinks.erased import Register, strip
 from sinks.filing import Filing
 from sinks.intake import Taken, take
 from sinks.patience import Patience
@@ -55,24 +56,26 @@ async def run_sink(
     identify: Identify = nobody_knows,
     watch: SinkWatch | None = None,
     on_ready: Callable[[], None] = lambda: None,
+    register: Register | None = None,
 ) -> None:
     """Keep the store up to date until `stop` is set; then finish the batch, commit and leave the group.
 
     `kafka`: host:port. `on_ready` is called once, when partitions are assigned and reading begins. `instance_id` makes
     it a static member of the group. `identify` tells topics' ids, by which one that was made again is refused.
+    `register`: who was erased, whose rows are not stored; None: nobody was.
 
     Raises Stop with one line when going on would lose data or can never work (Refusal: for a person to mend), and when
     the store cannot be reached for a minute at the start; later it waits for the store without end.
     """
     source = Source(kafka, group or group_of(sink.role), sink.role, sink.topics, instance_id, identify, sink.linger_s)
     filing = Filing(kafka)
-    loop = _Loop(sink, source, filing, stop, watch or SinkWatch(sink.role))
+    loop = _Loop(sink, source, filing, stop, watch or SinkWatch(sink.role), register)
     try:
         with garbage.seldom():
             await loop.run(on_ready)
     finally:
         leave: tuple[Callable[[], Awaitable[None]], ...] = (loop.close, source.close, sink.close, filing.close)
-        for each in leave:
+        for each in leave if register is None else (*leave, register.close):
             try:
                 await asyncio.wait_for(each(), 10)
             except (TimeoutError, KafkaError, OSError) as why:
@@ -80,8 +83,19 @@ async def run_sink(
 
 
 class _Loop:
-    def __init__(self, sink: Sink, source: Source, filing: Filing, stop: asyncio.Event, watch: SinkWatch) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        source: Source,
+        filing: Filing,
+        stop: asyncio.Event,
+        watch: SinkWatch,
+        register: Register | None,
+    ) -> None:
         self._sink, self._source, self._filing, self._stop, self._watch = sink, source, filing, stop, watch
+        self._register = register
+        # Rows are made by streams that have dropped who is on the list; only events come straight from outside.
+        self._reads_events = not {topic.name for topic in SOURCES}.isdisjoint(sink.topics)
         self._patience = Patience(sink.role, stop, on_retry=watch.retries)
         self._tally = Tally(sink.role)
         self._limit = aside.Limit()
@@ -139,6 +153,8 @@ class _Loop:
         with suppress(Moved, Behind):
             await self._written()
         self._gathered = Taken()
+        if self._register is not None:  # what is read from here on may be of somebody who was erased long ago
+            await self._patience.until_done(self._register.refresh)
         await self._source.settle(lambda places: self._patience.until_done(lambda: self._sink.resume(places)))
         self._watch.assigned(self._source.reached)
 
@@ -183,6 +199,10 @@ class _Loop:
         faultpoints.reach("sink.gathered")
 
         async def store() -> list[tuple[Any, Any]]:
+            if self._register is not None:
+                if self._reads_events and gathered.records:
+                    await self._register.refresh()
+                strip(self._register.erased, gathered)
             refused = await aside.write(self._sink, batch)
             await self._filing.file(gathered.refused_views)
             return refused

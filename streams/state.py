@@ -82,7 +82,8 @@ class Guarded(Protocol):
 class PartitionState(Protocol):
     """The pure state of one partition: no I/O, no clock. The runtime calls it from one thread, never twice at once.
 
-    It may also have `restore_note(key, value) -> bool`, for changelog records of its own whose keys begin with a zero
+    It may also have `erase(find)`, which drops subjects for good: `find` picks them out of those that it is given; and
+    `restore_note(key, value) -> bool`, for changelog records of its own whose keys begin with a zero
     byte; `uncounted`, the source topics that carry no events: their records are not counted; and
     `reached(topic, next_offset, end)`, which hears at the start and after each fold how far it has come, and where the
     source ended then; a flush follows.

@@ -20,13 +20,15 @@ from schemas.ledger import RANK_BYTES
 from schemas.loads import Mark, Part, decode_ask, parts_of
 from schemas.loads import encode as pack
 from schemas.rows import DailyRow, decode_daily
-from schemas.topics import DAILY, DAILY_INPUTS, LEDGER, LOADED, LOADS
+from schemas.suppression import Erased
+from schemas.topics import DAILY, DAILY_INPUTS, LEDGER, LOADED, LOADS, SUPPRESSED
 from streams.daily.core import Ledger
 from streams.daily.users import Users
 from streams.runtime.partition import OwnedPartition
 from streams.state import Records
 
 TOPICS = [topic.name for topic in DAILY_INPUTS]
+SECRET = "an installation's key of 32 bytes"
 FLOOR_2026_03_15 = RECEIVED_MS // MS_PER_DAY - 20_527
 """Days of the hot window with which, at RECEIVED_MS, days before 2026-03-15 are old."""
 
@@ -50,7 +52,10 @@ class World:
 
     def _start(self) -> None:
         self.ledger = Ledger(0, FLOOR_2026_03_15, self.users(), sweep_days=1, quiet_ms=self.quiet_ms)
-        self.partition = OwnedPartition(0, LEDGER.name, 1, self.ledger)
+        erased = Erased(SECRET)  # as a worker reads it before it begins
+        for _, key, value in self.topics[SUPPRESSED.name]:
+            erased.take(key, value)
+        self.partition = OwnedPartition(0, LEDGER.name, 1, self.ledger, erased=erased)
 
     def crash(self) -> None:
         """Everything that was not committed is gone; the next owner reads the changelog."""
@@ -64,6 +69,10 @@ class World:
     def send(self, event: dict[str, Any]) -> None:
         raw = encode(event)
         self.topics[FAMILY_OF[event["type"]]].append((RECEIVED_MS, event["subject"].encode(), raw))
+
+    def erase(self, subject: str) -> None:
+        """Somebody is put on the list."""
+        self.topics[SUPPRESSED.name].append((RECEIVED_MS, *Erased(SECRET).record(subject.encode(), RECEIVED_MS)))
 
     def fold(self, topic: str, most: int = 1_000) -> int:
         """Fold what is on the topic and was not; returns how many records."""
@@ -84,8 +93,12 @@ class World:
         self.changelog += flush.records[LEDGER.name]
         self.flushes.append((version, flush.records[LEDGER.name]))
         self.asks += [(key.decode(), decode_ask(value or b"").number) for key, value in flush.records[LOADS.name]]
-        for _, value in flush.records[DAILY.name]:
-            row = decode_daily(value or b"")
+        for key, value in flush.records[DAILY.name]:
+            if value is None:
+                user_id, _, date = key.decode().rpartition("|")
+                self.rows.pop((user_id, date), None)
+                continue
+            row = decode_daily(value)
             row.version = 0
             self.rows[row.user_id, row.date] = row
 

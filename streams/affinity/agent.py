@@ -12,6 +12,7 @@ from schemas.topics import (
     RECOMMENDATIONS,
     RELATED,
     RELATIONS,
+    SUPPRESSED,
     TASTES,
     TRENDING,
     VIEWS,
@@ -23,7 +24,7 @@ from streams.runtime import FEW_LARGE_CHUNKS, ChunkApp, chunked_topic, chunks, f
 
 PACE = {**FEW_LARGE_CHUNKS, "flush_interval_s": 1.0, "max_uncommitted_chunks": 64}
 """Only the last row of a user counts: one is told once a second at most; after a pause at once."""
-USERS, ITEMS = (VIEWS.name, RELATED.name), (LIKED_TOGETHER.name, TRENDING.name)
+USERS, ITEMS = (VIEWS.name, RELATED.name, SUPPRESSED.name), (LIKED_TOGETHER.name, TRENDING.name)
 """What each stage folds."""
 assert f"{AFFINITY_APP}-tastes-changelog" == TASTES.name
 assert f"{AFFINITY_APP}-relations-changelog" == RELATIONS.name

@@ -11,7 +11,7 @@ neighbours, so what stage two adds up is short by at most the last of them for e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TypeVar
 
@@ -104,6 +104,8 @@ class Affinity:
         """Users whose lists are to be made."""
         self._lively: dict[bytes, int] = {}
         """Users who were active last, the last at the end → a hash of the list that they were told, 0 for none."""
+        self._gone: Pairs = []
+        """Tombstones of erased users' rows."""
         self._moved: dict[str, None] = {}
         """Items whose counts are to be told."""
 
@@ -153,6 +155,21 @@ class Affinity:
             self._changed[one.subject] = None
         return Counts(applied, duplicate, superseded, len(decided) - applied - duplicate - superseded)
 
+    def erase(self, find: Callable[[Iterable[str]], list[str]]) -> None:
+        """Take out all winners of the users that `find` picks, and what they were told: pairs are as if they had never
+        liked anything."""
+        for found in find([subject.decode() for subject in self.users]):
+            subject = found.encode()
+            user = self.users[subject]
+            for key, value in list(user.entities.items()):
+                del user.entities[key]
+                self._state[key] = None
+                self._count(user, unpack_winner(value), -1)
+            del self.users[subject]
+            for each in (self._changed, self._waiting, self._lively):
+                each.pop(subject, None)
+            self._gone.append((subject, None))
+
     def drain(self, version: int) -> Drained:
         """What changed since the last drain: winners, tastes, counts, and lists as far as there is time for them."""
         for subject in self._changed:
@@ -165,7 +182,9 @@ class Affinity:
         self._forget()
         made = {s: tastes.row(self.users[s].weeks, s.decode(), version) for s in self._changed}
         told: Pairs = [(subject, encode_row(row)) for subject, row in made.items()]
-        rows: dict[Target, Pairs] = {AFFINITY.name: told, RECOMMENDATIONS.name: self._lists(version, made)}
+        gone, self._gone = self._gone, []
+        lists = self._lists(version, made)
+        rows: dict[Target, Pairs] = {AFFINITY.name: told + gone, RECOMMENDATIONS.name: lists + gone}
         rows |= self._told_items(version)
         drained = Drained([*self._state.items(), (_CLOCK, b"%d" % self.clock_ms)], rows)
         self._state, self._changed, self._moved = {}, {}, {}

@@ -6,11 +6,12 @@ The order of events does not matter: the winner is the greatest of (revision, is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
+from itertools import chain
 
 from schemas.codec import Event, Rejected, chunk_reader, pack_canonical
-from schemas.instants import MS_PER_DAY
+from schemas.instants import MS_PER_DAY, day_text
 from schemas.ledger import (
     KIND_AT,
     NO_OFFSET,
@@ -22,7 +23,7 @@ from schemas.ledger import (
 )
 from schemas.receipt import judged_by
 from schemas.refusal import WRONG_KEY, filed
-from schemas.rows import daily_key, encode_row, rejected_key
+from schemas.rows import DailyRow, daily_key, encode_row, rejected_key
 from schemas.topics import DAILY, HINTS, LOADED, LOADS, REJECTED
 from streams.compiled import compiled
 from streams.daily.cells import Cell, amount_of, platform_of, winner_day
@@ -110,6 +111,8 @@ class Ledger:
         self._rowless: dict[str, None] = {}
         """Users with a winner that lies on no day; also where it changes no row."""
         self._rejected: Pairs = []
+        self._gone: Pairs = []
+        """Tombstones of the rows of erased users."""
         self.guard: Guard | None = None
         self.above = 0
         """The next rows' version must be higher: a store was found to hold this one (hints.py)."""
@@ -208,6 +211,27 @@ class Ledger:
                 del cells[day]
             self._dirty[subject, day] = None
 
+    def erase(self, find: Callable[[Iterable[str]], list[str]]) -> None:
+        """Drop users as if they had never been: tombstones for winners, floors, what waits, and the days in memory.
+
+        `find` picks them out of the subjects that are here. Their days before the hot window lie in no memory; who
+        erases them looks for their rows on the topic.
+        """
+        here: Iterable[str] = chain(list(self.users), self.users.subjects(), self.old.floors, self.old.pending)
+        for subject in find(here):
+            user = self.users.get(subject)
+            if user is not None:
+                days = dict.fromkeys([*user.warm(), *(day for who, day in self._dirty if who == subject)])
+                self._gone += [(daily_key(DailyRow(subject, day_text(day), 0)), None) for day in days]
+                self._state |= dict.fromkeys([key for key, _ in user.entities.items()])
+                del self.users[subject]
+            begins = f"{subject}\0".encode()
+            self._state |= dict.fromkeys([key for key in self._state if key.startswith(begins)])
+            self._touched = {cell: at for cell, at in self._touched.items() if at[0] != subject}
+            self._dirty = {at: None for at in self._dirty if at[0] != subject}
+            self._rowless.pop(subject, None)
+            self.old.erase(subject)
+
     # -- what hints ask for (hints.py), and old days (old.py)
 
     def join(self, decided: list[Decided]) -> Counts:
@@ -238,9 +262,11 @@ class Ledger:
         users = dict.fromkeys([subject for subject, _ in days])
         asked = self.old.drain(self._state, users | self._rowless, version)
         self.users.settle(self._state, self.old.whole)
+        rows += self._gone
         topics: dict[Target, Pairs] = {DAILY.name: rows, REJECTED.name: self._rejected, LOADS.name: asked}
         drained = Drained(list(self._state.items()), topics, self.old.settle())
         self._state, self._dirty, self._touched, self._rowless, self._rejected = {}, {}, {}, {}, []
+        self._gone = []
         return drained
 
     def _row(self, subject: str, day: int, version: int) -> tuple[bytes, bytes]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -99,9 +99,11 @@ class OldDays:
     def restore(self, key: bytes, value: bytes | None) -> bool:
         """Take a record of the changelog whose key begins with a zero byte; whether it is one of ours."""
         if key.startswith(FLOOR):
+            subject, number = loads.split_floor_key(key)
             if value is not None:
-                subject, number = loads.split_floor_key(key)
                 self.floors.setdefault(subject, Floor()).take(number, loads.decode_evicted(value))
+            else:  # erased, with all its records
+                self.floors.pop(subject, None)
             return True
         if not key.startswith(PENDING):
             return False
@@ -118,6 +120,22 @@ class OldDays:
             del self.pending[subject]
             self._to_ask.pop(subject, None)
         return True
+
+    def erase(self, subject: str) -> None:
+        """Forget a user and all that waits for it; what was pending of it is superseded."""
+        floor = self.floors.pop(subject, None)
+        for number in range(0 if floor is None else floor.records):
+            self._ledger.log(loads.floor_key(subject, number), None)
+        for key in self.pending.pop(subject, {}):
+            self._ledger.log(PENDING + key, None)
+            topic = _family(key)
+            self._settled[topic] = self._settled.get(topic, Counts()).plus(Counts(superseded=1, pending=-1))
+        known: tuple[dict[str, Any], ...] = (
+            *(self._to_ask, self._asked, self._answers, self._deferred),
+            *(self.whole, self._borrowed, self._changed, self._later),
+        )
+        for each in known:
+            each.pop(subject, None)
 
     # -- folding
 

@@ -89,12 +89,16 @@ class Users(dict[str, User]):
         for key, value in zip(keys, values, strict=True):
             subject = key[: key.index(b"\0")].decode()
             user = self.get(subject)
+            if value is None:
+                if user is not None:
+                    user.entities.pop(key, None)
+                    user.cells = None
+                    if not user.entities:
+                        del self[subject]
+                continue
             if user is None:
                 user = self[subject] = User()
-            if value is None:
-                user.entities.pop(key, None)
-            else:
-                user.entities[key] = value
+            user.entities[key] = value
             user.cells = None
 
     def subjects(self) -> Iterator[str]:

@@ -42,6 +42,8 @@ class Progress:
         """Users with changed days → whether any of it is news."""
         self._warm: dict[str, None] = {}
         """Users that are warm, those first whose last row is longest ago."""
+        self._erased: dict[str, None] = {}
+        """Users whose last changed day was taken away by a tombstone: if no day is left, so is their row."""
         self._rejected: Pairs = []
         self.guard: Guard | None = None
         self.above = 0
@@ -64,10 +66,15 @@ class Progress:
         refused: Pairs = []
         superseded = 0
         decided = read_many(records.values, OLDEST)
+        gone: list[tuple[str, int, bytes]] = []
         for i, found in enumerate(decided):
             if found is None:
-                value = records.values[i]
+                value, key = records.values[i], records.keys[i]
                 try:
+                    if value is None and key is not None:  # a day of an erased user
+                        user_id, _, day = key.decode().rpartition("|")
+                        gone.append((user_id, day_of(day), key))
+                        continue
                     decided[i] = found = read(value or b"", OLDEST)
                 except (msgspec.MsgspecError, ValueError) as why:
                     place = (records.topic, records.partition, records.offsets[i], records.timestamps[i])
@@ -75,13 +82,25 @@ class Progress:
                     refused.append((rejected_key(reject), encode_row(reject)))
                     continue
                 superseded += found is None
+        bad = len(refused)
         if self.guard is not None:
             self.guard(records, refused)
         all_news = not records.headers and (not records.offsets or records.offsets[0] >= records.history)
         applied = self._apply(decided, None if all_news else records)
         self._rejected += refused
-        left = len(decided) - applied - superseded - len(refused)
+        for user_id, number, key in gone:  # after all rows: whoever wrote it had written them before
+            applied += self._take_away(user_id, number, key)
+        left = len(decided) - applied - superseded - bad
         return Counts(applied, left, superseded, len(refused))
+
+    def _take_away(self, user_id: str, day: int, key: bytes) -> bool:
+        """Take a day of an erased user out, silently; whether it was there. Nobody is made by that."""
+        user = self.users.get(user_id)
+        if user is None or not user.put(day, None):
+            return False
+        self._state[key] = None
+        self._warm[user_id], self._dirty[user_id], self._erased[user_id] = None, False, None
+        return True
 
     def _apply(self, decided: Sequence[Read | None], maybe_old: Records | None) -> int:
         """Take rows; `maybe_old`: where they came from, if not all of them are news."""
@@ -128,7 +147,11 @@ class Progress:
         for user_id, is_news in self._dirty.items():
             user = self.users[user_id]
             key = user_id.encode()
-            rows.append((key, user.row(user_id, version)))
+            is_erased = user_id in self._erased and not user.history.days
+            rows.append((key, None if is_erased else user.row(user_id, version)))
+            if is_erased:
+                del self._warm[user_id], self.users[user_id]
+                continue
             told, shown, now = user.tell()
             if is_news and (told or shown != now):
                 milestones += [(key, encode_row(m)) for m in of_user(user_id, (told, user.records), (shown, now))]
@@ -143,5 +166,5 @@ class Progress:
             self.users[coolest] = User(self.users[coolest].history)
         written: dict[Target, Pairs] = {PROGRESS.name: rows, MILESTONES.name: milestones, REJECTED.name: self._rejected}
         drained = Drained(list(self._state.items()), written)
-        self._state, self._dirty, self._rejected = {}, {}, []
+        self._state, self._dirty, self._rejected, self._erased = {}, {}, [], {}
         return drained

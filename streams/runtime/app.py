@@ -9,6 +9,7 @@ from typing import Any
 import faust
 
 from schemas.metrics import Meters
+from schemas.suppression import Erased
 from streams.cluster import Cluster
 from streams.runtime.chunkapp import ChunkApp
 from streams.runtime.garbage import Collector
@@ -29,12 +30,14 @@ def make_app(
     generation: int,
     worker_name: str | None = None,
     tuning: Tuning | None = None,
+    erased: Erased | None = None,
     **settings: Any,
 ) -> ChunkApp:
     """Return a Faust app for chunked streams.
 
     ``kafka`` is host:port, several separated by commas. A stable ``worker_name`` makes the group membership static: a
-    restart within the session time-out keeps its partitions and moves nobody else's. ``settings`` named like a field
+    restart within the session time-out keeps its partitions and moves nobody else's. ``erased``: who may not come
+    back, read to its end. ``settings`` named like a field
     of `Tuning` change the tuning, all others go to Faust.
     """
     names = {field.name for field in fields(Tuning)}
@@ -42,6 +45,7 @@ def make_app(
     app = ChunkApp(id, **{**_settings(kafka, worker_name, tuning, id), **settings})
     app.kafka = kafka
     app.generation = generation
+    app.erased = Erased() if erased is None else erased
     app.tuning = tuning
     app.collector = Collector(tuning.collect_every_flushes)
     app.meters = Meters()

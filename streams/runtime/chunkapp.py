@@ -11,6 +11,7 @@ from faust.app.base import BootStrategy
 from faust.types import TP
 
 from schemas.metrics import Meters
+from schemas.suppression import Erased
 from streams.cluster import Cluster
 from streams.runtime import admission
 from streams.runtime.garbage import Collector
@@ -43,6 +44,8 @@ class ChunkApp(faust.App):
     kafka: str
     """host:port of the brokers, comma separated."""
     generation: int
+    erased: Erased
+    """Read to its end before the app was made."""
     tuning: Tuning
     collector: Collector
     meters: Meters

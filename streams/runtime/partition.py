@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from schemas.positions import Position, beyond, decode_position, encode_position, is_position, version_of
+from schemas.rows import decode_rejected
+from schemas.suppression import Erased, matches, says_of
+from schemas.topics import BY_SUBJECT, SUPPRESSED
 from streams.runtime.limit import Limit, Tally, tallied
 from streams.state import Counts, Guarded, Pairs, PartitionState, Records, Target
 
@@ -31,8 +34,15 @@ class OwnedPartition:
     """Everything that a worker knows about one partition while it owns it. Not shared between threads."""
 
     def __init__(
-        self, number: int, changelog: str, generation: int, state: PartitionState, limit: Limit | None = None
+        self,
+        number: int,
+        changelog: str,
+        generation: int,
+        state: PartitionState,
+        limit: Limit | None = None,
+        erased: Erased | None = None,
     ) -> None:
+        """`erased`: read to its end before anything is folded; shared by all partitions of a worker."""
         self.number = number
         self.state = state
         self.positions: dict[str, Position] = {}
@@ -56,7 +66,10 @@ class OwnedPartition:
         self._reached: Callable[[str, int, int], None] | None = getattr(state, "reached", None)
         self._limit = limit
         self._tally = Tally()
-        if limit is not None and isinstance(state, Guarded):
+        self._erased = Erased() if erased is None else erased
+        self._hidden = 0
+        """Refused records of erased subjects in the fold under way: they are not filed."""
+        if isinstance(state, Guarded):
             state.guard = self._guard
 
     # -- recovery
@@ -105,7 +118,7 @@ class OwnedPartition:
     def begin(self, topic: str, end: int) -> None:
         """Tell the state, if it listens, how far it is in a source before anything more is folded: the next flush may
         say so, and there is one."""
-        if self._reached is not None:
+        if self._reached is not None and topic != SUPPRESSED.name:
             self._reached(topic, self.positions[topic].next_offset, end)
             self._moved.add(topic)
 
@@ -114,15 +127,22 @@ class OwnedPartition:
 
         ``end``: where the source ended when they were fetched.
         """
+        if records.topic == SUPPRESSED.name:
+            return self._suppress(records, next_offset)
         received = len(records.offsets)
         old = self.positions[records.topic]
         self._tally = Tally(old.recent, old.recent_rejected, old.rejected_run)
         is_history = bool(received) and records.offsets[0] < old.history
         if is_history:
             records = records._replace(history=old.history)
-        counts = self.state.fold(records) if received else Counts()
+        newest_ms = records.timestamps[-1] if received else None
+        records, self._hidden = self._of_the_others(records), 0
+        passed_over = received - len(records.offsets)
+        counts = self.state.fold(records) if records.offsets else Counts()
         if records.topic in getattr(self.state, "uncounted", ()):
             received = 0
+        elif passed_over or self._hidden:  # an erasure supersedes all that its subject ever sent
+            counts = counts.plus(Counts(superseded=passed_over + self._hidden))
         if sum(counts) != received or next_offset < old.next_offset:
             raise BrokenFold(
                 f"{received} records up to offset {next_offset - 1} were folded onto {old.next_offset}, and the fold "
@@ -142,14 +162,49 @@ class OwnedPartition:
             self._reached(records.topic, next_offset, end)
         if is_history:
             self._quiet = True
-        if received:
-            self.newest_ms[records.topic] = records.timestamps[-1]
+        if received and newest_ms is not None:
+            self.newest_ms[records.topic] = newest_ms
+
+    def _of_the_others(self, records: Records) -> Records:
+        """These records without those of erased subjects."""
+        keys = records.keys
+        if records.topic not in BY_SUBJECT or not self._erased.among(keys):
+            return records
+        kept = [i for i, key in enumerate(keys) if key is None or not self._erased.has(key)]
+        return records._replace(
+            offsets=[records.offsets[i] for i in kept],
+            timestamps=[records.timestamps[i] for i in kept],
+            keys=[keys[i] for i in kept],
+            values=[records.values[i] for i in kept],
+        )
+
+    def _suppress(self, records: Records, next_offset: int) -> None:
+        """Whoever is on the list from now on leaves the state, and what is read of them later is passed over.
+
+        Raises OtherKey or ValueError for what is no record of the list, having changed nothing.
+        """
+        said = [self._erased.take(key, value) for key, value in zip(records.keys, records.values, strict=True)]
+        erase: Callable[[Callable[[Iterable[str]], list[str]]], None] | None = getattr(self.state, "erase", None)
+        hashes = {one for one in said if one is not None}
+        if erase is not None and hashes:
+            erase(lambda subjects: matches(self._erased, hashes, subjects))
+        self.positions[records.topic] = replace(self.positions[records.topic], next_offset=next_offset)
+        self._moved.add(records.topic)
 
     def _guard(self, records: Records, refused: Pairs) -> None:
         """Called by the state between judging and applying."""
-        assert self._limit is not None
+        if self._erased and refused:  # under somebody else's key, perhaps
+            kept = [pair for pair in refused if not self._names_erased(pair[1])]
+            self._hidden, refused[:] = len(refused) - len(kept), kept
+        if self._limit is None:
+            return
         allowed = self.allowed.get(records.topic, 0)
         self._tally = tallied(self._limit, self._tally, records, refused, allowed)
+
+    def _names_erased(self, row: bytes | None) -> bool:
+        rejected = decode_rejected(row or b"")
+        subjects = rejected.key, says_of(rejected.raw)
+        return any([subject is not None and self._erased.has(subject) for subject in subjects])
 
     # -- flushing
 

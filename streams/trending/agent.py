@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.topics import GENERATION, REJECTED, TRENDING_APP, TRENDING_COUNTS, VIEWINGS, VIEWS, trending_generation_of
+from schemas.topics import (
+    GENERATION,
+    REJECTED,
+    SUPPRESSED,
+    TRENDING_APP,
+    TRENDING_COUNTS,
+    VIEWINGS,
+    VIEWS,
+    trending_generation_of,
+)
 from streams.runtime import FEW_LARGE_CHUNKS, ChunkApp, chunked_topic, chunks, fold_table, make_app
 from streams.trending.core import Viewings
 
@@ -31,7 +40,7 @@ def build(
         worker_name=worker_name,
         **settings,
     )
-    topic = chunked_topic(app, VIEWS.name)
+    topic = chunked_topic(app, VIEWS.name, SUPPRESSED.name)
     viewings = fold_table(
         app,
         "viewings",

@@ -7,7 +7,7 @@ in one pass over the winners, as in the daily ledger. Deciding and applying are 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from schemas.topics import REJECTED, TRENDING_COUNTS
@@ -98,6 +98,8 @@ class Viewings:
                 self._count_out(user, old)
             if value is not None:
                 self._restored(user, key, value)
+            elif not user.entities:
+                del self.users[subject]
         for cell in self._dirty:
             cell.dirty = False
         self._dirty.clear()
@@ -127,6 +129,18 @@ class Viewings:
         self._rejected += refused
         applied, duplicate, superseded = self._outcome
         return Counts(applied, duplicate, superseded, len(refused))
+
+    def erase(self, find: Callable[[Iterable[str]], list[str]]) -> None:
+        """Take out all winners of the users that `find` picks: counts are as if they had never watched. Who is in a
+        sketch stays in it (viewers.py)."""
+        for found in find([subject.decode() for subject in self.users]):
+            subject = found.encode()
+            user = self.users[subject]
+            for key, old in list(user.entities.items()):
+                del user.entities[key]
+                self._state[key] = None
+                self._count_out(user, old)
+            del self.users[subject]
 
     def reached(self, topic: str, next_offset: int, end: int) -> None:
         """Hear how far it has come, and where the topic ended then."""

@@ -46,12 +46,13 @@ def lists(
     *,
     by_event_time: bool = False,
     now_ms: int | None = None,
+    at_least_ms: int = 0,
     blocked: Collection[Item] = (),
     kinds: Collection[str] = KINDS,
 ) -> Lists:
-    """All lists. `now_ms`: the clock that they are made for; None: as far as the records bring it."""
+    """All lists. `now_ms`: the clock they are made for; None: as far as the records bring it, and `at_least_ms`."""
     found = winners(records, by_event_time)
-    now = (found.clock_ms if now_ms is None else now_ms) // MINUTE_MS
+    now = (max(found.clock_ms, at_least_ms) if now_ms is None else now_ms) // MINUTE_MS
     made: Lists = {}
     for name, window in WINDOWS.items():
         views, reactions = counts(found, window)
