@@ -16,7 +16,19 @@ from typing import Annotated
 
 import typer
 
-from daybook.commands import checks, demo, events, explain, imports, recommend, rejected, servers, trending, workers
+from daybook.commands import (
+    checks,
+    demo,
+    erase,
+    events,
+    explain,
+    imports,
+    recommend,
+    rejected,
+    servers,
+    trending,
+    workers,
+)
 from daybook.errors import Problem
 from daybook.say import out, say
 
@@ -59,7 +71,7 @@ for command in (
     *(servers.up, servers.down, servers.status, servers.logs, servers.env),
     *(workers.migrate, workers.rebuild, workers.worker, workers.token),
     *(events.send, events.replay, events.generate),
-    *(checks.wait, checks.verify, checks.rollup, explain.explain, recommend.recommend),
+    *(checks.wait, checks.verify, checks.rollup, explain.explain, recommend.recommend, erase.erase, erase.export),
 ):
     app.command()(command)
 app.command(hidden=True)(workers.supervisor)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from daybook import progress, sinking, verify_affinity, verify_trending, waiting
+from daybook import progress, sinking, verify_affinity, verify_erased, verify_trending, waiting
 from daybook.recompute import METRICS, DayKey, Recomputed, differences, recompute
 from daybook.settings import Settings
 from daybook.stored import Days, Range, Stores
@@ -60,6 +60,7 @@ def verify(settings: Settings) -> Report:
             again = {user: _compare(stores, Range.of(user), days)[2] for user, days in sorted(suspects.items())}
             suspects = {user: suspects[user] for user, found in again.items() if found}
             report.mismatches = [line for found in again.values() for _, line in found]
+    report.mismatches += verify_erased.differences(settings)
     report.lists, wrong = verify_trending.differences(settings)
     for _ in range(LOOKS_AGAIN):
         if wrong:
