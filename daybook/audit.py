@@ -5,7 +5,8 @@ judge     only what still differs after every sink has passed what was read, twi
 hint      the owner of the user is asked to say it again (rule 6): a day by its date, a winner by its event, progress
           by the user, once the user's days are right
 see       it is compared again; the table `audits` says what was found, why, and when it was right again
-canaries  beside it, one every few seconds (canaries.py), and how much room the stores have (storeroom.py)
+beside    canaries, one every few seconds (canaries.py); how much room the stores have (storeroom.py) and how fast
+          they grow (growing.py); once a day what is due to be dropped, and the months to come (keep/)
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable
 
-from daybook import progress, sinking, storeroom, waiting
+from daybook import growing, progress, sinking, storeroom, waiting
 from daybook.audits import Audits, cell_of
 from daybook.canaries import Canaries
 from daybook.exporter import WithoutTopics
 from daybook.judging import ENTITIES, PROGRESS, Wrong, wrong_days, wrong_entities, wrong_progress
+from daybook.keep.days import may_be_absent
+from daybook.keep.once import KEEP_EVERY_S, Keeper
 from daybook.peek import Peek
 from daybook.recompute import DayKey, recompute
 from daybook.settings import Settings
@@ -106,7 +109,8 @@ class Auditor:
         long_ago = time.time() * 1000 - stores.redis_ttl_ms
         gone = {day for day in days if expected.received_ms.get(day, 0) < long_ago}
         wanted = {day: expected.rows.get(day) for day in days}
-        wrong = [*wrong_entities(expected), *wrong_days(wanted, held, gone)]
+        left = may_be_absent(stores.dropped(users), expected.rows)
+        wrong = [*wrong_entities(expected), *wrong_days(wanted, held, gone, left)]
         youngest: dict[str, int] = {}
         for (user, _), ms in expected.received_ms.items():
             youngest[user] = max(ms, youngest.get(user, 0))
@@ -181,6 +185,10 @@ def run(settings: Settings, partitions: int, watch: WithoutTopics, ready: Callab
     ]
     room = (stop, "room", lambda: storeroom.measure(settings, watch.meters), storeroom.EVERY_S)
     threads.append(threading.Thread(target=_until, args=room, daemon=True))
+    sizes = (stop, "growth", lambda: growing.look(settings, watch.meters), growing.EVERY_S)
+    threads.append(threading.Thread(target=_until, args=sizes, daemon=True))
+    keeper = Keeper(settings, watch.meters, stop.is_set)
+    threads.append(threading.Thread(target=_until, args=(stop, "keep", keeper.turn, KEEP_EVERY_S), daemon=True))
     if settings.canary_every_s:
         canaries = Canaries(teller, partitions, watch.meters, stop)
         peeks: list[Peek] = []

@@ -23,6 +23,7 @@ from daybook.commands import (
     events,
     explain,
     imports,
+    keep,
     recommend,
     rejected,
     servers,
@@ -72,12 +73,14 @@ for command in (
     *(workers.migrate, workers.rebuild, workers.worker, workers.token),
     *(events.send, events.replay, events.generate),
     *(checks.wait, checks.verify, checks.rollup, explain.explain, recommend.recommend, erase.erase, erase.export),
+    *(keep.keep, keep.restore, keep.growth),
 ):
     app.command()(command)
 app.command(hidden=True)(workers.supervisor)
 app.add_typer(rejected.app, name="rejected")
 app.command("import")(imports.import_)  # a keyword of Python's
 app.add_typer(trending.app, name="trending")
+app.add_typer(keep.archive, name="archive")
 
 
 def main() -> None:

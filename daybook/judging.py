@@ -11,7 +11,7 @@ stream    all stores agree with each other and not with the events
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 from daybook import progress
@@ -41,12 +41,20 @@ class Wrong(NamedTuple):
     found: dict[str, object]
 
 
-def wrong_days(days: Mapping[DayKey, DailyRow | None], held: Mapping[str, Days], gone: set[DayKey]) -> list[Wrong]:
-    """The cells that differ. ``days``: what is expected of each; ``gone``: those that may have expired in Redis."""
+def wrong_days(
+    days: Mapping[DayKey, DailyRow | None], held: Mapping[str, Days], gone: set[DayKey], left: Collection[DayKey] = ()
+) -> list[Wrong]:
+    """The cells that differ.
+
+    ``days``: what is expected of each; ``gone``: those that may have expired in Redis; ``left``: those that were
+    dropped, and may be absent anywhere.
+    """
     found: list[Wrong] = []
     for day, want in days.items():
         rows = {
-            store: rows.get(day) for store, rows in held.items() if store != "redis" or day in rows or day not in gone
+            store: rows.get(day)
+            for store, rows in held.items()
+            if day in rows or not (day in left or (store == "redis" and day in gone))
         }
         differing = {store: columns for store, row in rows.items() if (columns := differences(want, row))}
         for store, columns in differing.items():

@@ -81,6 +81,28 @@ class Settings(BaseSettings):
     )
     audit_users: int = Field(200, ge=1, description="How many users the role audit compares at a time.")
     audit_pause_s: float = Field(2.0, ge=0, description="How long it rests between two such ranges [seconds].")
+    keep: bool = Field(
+        False,
+        description="Whether data is kept no longer than these settings say: the role audit looks once a day. Off,"
+        " nothing is dropped unless `daybook keep` is called.",
+    )
+    keep_raw_days: int = Field(
+        90, ge=7, description="Days that raw events, refused ones too, are kept after their receipt."
+    )
+    keep_views_days: int = Field(
+        7,
+        ge=7,
+        description="Days that raw views and reactions are kept after their receipt (trending asks for a week).",
+    )
+    keep_daily_days: int = Field(
+        730, ge=35, description="Days that a daily row is kept in PostgreSQL and ClickHouse after its last change."
+    )
+    keep_months_ahead: int = Field(
+        2, ge=0, le=120, description="Months of daily rows whose partitions are made before they are needed."
+    )
+    archive: Path | None = Field(
+        None, description="Folder of the archive, into which goes what is due before it is dropped; unset: nowhere."
+    )
     supervise: bool = Field(True, description="Whether `up` starts a supervisor, which starts workers again that end.")
     erasure_key: SecretStr | None = Field(
         None,
@@ -133,10 +155,10 @@ class Settings(BaseSettings):
     )
     api_room_bytes: int = Field(256 << 20, ge=1 << 20, description="Most bytes of all bodies under way.")
 
-    @field_validator("data")
+    @field_validator("data", "archive")
     @classmethod
-    def _whole_path(cls, folder: Path) -> Path:
-        return folder.expanduser().resolve()
+    def _whole_path(cls, folder: Path | None) -> Path | None:
+        return None if folder is None else folder.expanduser().resolve()
 
     @field_validator("api_proxies")
     @classmethod

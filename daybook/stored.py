@@ -13,6 +13,7 @@ import msgspec
 import psycopg
 import redis
 
+from daybook.keep.days import Dropped, dropped
 from daybook.recompute import DayKey, EventRow
 from daybook.settings import Settings
 from schemas.progress import ProgressRow
@@ -113,6 +114,13 @@ class Stores:
         """Daily rows of these users as analysts see them."""
         condition, parameters = users.where("user_id", _clickhouse_mark)
         return _days(clickhouse_row, self._query(f"SELECT {_NAMES} FROM daily_current WHERE {condition}", parameters))
+
+    def dropped(self, users: Range) -> dict[DayKey, Dropped]:
+        """The days of these users whose rows were dropped because nothing had changed on them for so long."""
+        condition, parameters = users.where("user_id", _clickhouse_mark)
+        query = f"SELECT user_id, date, version, said FROM days_dropped FINAL WHERE gone AND {condition}"
+        found = self._clickhouse.query(query, parameters=parameters, column_formats={"said": "bytes"})
+        return dropped(found.result_rows)
 
     def postgres(self, users: Range) -> Days:
         """Daily rows of these users as the app sees them."""

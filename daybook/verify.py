@@ -3,7 +3,7 @@
 All is recomputed from ClickHouse and compared with all three. Users are compared range by range in byte order, so that
 memory stays bounded. What differs is looked at again after every sink has passed the positions that were read before:
 only what still differs then is reported (DESIGN §8 rule 20). A row that is missing from Redis is no mismatch if it may
-have expired there.
+have expired there, and none that is missing because it was dropped and would say the same today (daybook/keep).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from daybook import progress, sinking, verify_affinity, verify_erased, verify_trending, waiting
+from daybook.keep.days import may_be_absent
 from daybook.recompute import METRICS, DayKey, Recomputed, differences, recompute
 from daybook.settings import Settings
 from daybook.stored import Days, Range, Stores
@@ -86,6 +87,7 @@ def _compare(stores: Stores, users: Range, more: Collection[DayKey] = ()) -> tup
     held = {"postgres": stores.postgres(users), "clickhouse": stores.clickhouse(users)}
     days = sorted(set(expected.rows).union(more, *held.values()))
     held["redis"] = stores.redis(days)
+    left = may_be_absent(stores.dropped(users), expected.rows)
     lines = [
         (user, f"{user} {entity}: its winner is in events, but not in entities") for user, entity in expected.holes
     ]
@@ -94,7 +96,7 @@ def _compare(stores: Stores, users: Range, more: Collection[DayKey] = ()) -> tup
         for user, entity in expected.altered
     ]
     for day in days:
-        lines += [(day[0], line) for line in _lines(day, expected, held, stores.redis_ttl_ms)]
+        lines += [(day[0], line) for line in _lines(day, expected, held, stores.redis_ttl_ms, day in left)]
     people, found = _compare_progress(stores, users, expected)
     return len(days), people, lines + found
 
@@ -114,10 +116,12 @@ def _compare_progress(stores: Stores, users: Range, days: Recomputed) -> tuple[i
     return len(everybody), found
 
 
-def _lines(day: DayKey, expected: Recomputed, held: Mapping[str, Days], ttl_ms: int) -> Iterator[str]:
+def _lines(day: DayKey, expected: Recomputed, held: Mapping[str, Days], ttl_ms: int, left: bool) -> Iterator[str]:
     want = expected.rows.get(day)
     wrong: dict[str, list[Column]] = {}
     for store, rows in held.items():
+        if left and day not in rows:
+            continue
         if store == "redis" and day not in rows and _expired(expected.received_ms.get(day), ttl_ms):
             continue
         wrong[store] = differences(want, rows.get(day))

@@ -1,9 +1,9 @@
 """Are the tastes in PostgreSQL what the raw views say, and are the recommendations in Redis those in PostgreSQL?
 
 Tastes are recomputed by a plain pass (producers/tastes.py), users range by range in byte order, so memory stays
-bounded. Raw views are kept for a week, and tastes reach further back: once the oldest is six days old, users with a
-taste from before that are left out. What moves meanwhile is not judged. Recommendations are best effort: both stores
-must hold the same, but what is in them is not recomputed.
+bounded. Raw views are kept for a week, and tastes reach further back: once the oldest is six days old, or views were
+dropped (daybook/keep), users with a taste from before that are left out. What moves meanwhile is not judged.
+Recommendations are best effort: both stores must hold the same, but what is in them is not recomputed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import psycopg
 import redis
 from msgspec.structs import replace
 
+from daybook.keep.raw import was_dropped
 from daybook.settings import Settings
 from daybook.stored import Range
 from producers.tastes import Received, tastes
@@ -44,6 +45,8 @@ def differences(settings: Settings) -> tuple[int, list[str]]:
     ):
         ((first, last, events),) = client.query(_TIMES).result_rows
         since = last - _KEPT_MS if events and last - first > _KEPT_MS else None
+        if was_dropped(client, "views"):
+            since = max(since or 0, first if events else 1 << 62)
         for users in _ranges(client):
             held = _held(connection, users)
             condition, parameters = users.where("subject", lambda name: f"{{{name}:String}}")

@@ -1,16 +1,19 @@
 """Are the lists in every store what the raw views say? One plain pass (streams/trending/offline.py), compared with all.
 
-Raw views are kept for a week, and a baseline reaches further back: of a stream that is older than six days the scores
-cannot be made again, and then only the stores are compared with each other. A list that moves meanwhile is not judged.
+Raw views are kept for a week, and a baseline reaches further back: of a stream that is older than six days, or of which
+views were dropped (daybook/keep), the scores cannot be made again, and then only the stores are compared with each
+other. A list that moves meanwhile is not judged.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+import clickhouse_connect
 import redis
 
 from daybook import trending
+from daybook.keep.raw import was_dropped
 from daybook.settings import Settings
 from schemas.trending import TrendingList
 from sinks.redis.trending import keys
@@ -29,7 +32,7 @@ def differences(settings: Settings) -> tuple[int, list[str]]:
         return 0, []
     by_event_time = settings.trending_clock == "event"
     blocked = trending.blocked_now(settings)
-    if _span_ms(records) > _COMPLETE_MS:
+    if _span_ms(records) > _COMPLETE_MS or _some_are_gone(settings):
         return len(held), list(_in_redis(settings, held))
     clock_ms = max((row.at_ms for row in held.values()), default=0)  # the last view may be gone, with who was erased
     expected = lists(records, Params(), by_event_time=by_event_time, blocked=blocked, at_least_ms=clock_ms)
@@ -40,6 +43,11 @@ def differences(settings: Settings) -> tuple[int, list[str]]:
         want = [(entry.id, entry.parts.score) for entry in expected.get(at, [])]
         found += _lines(at, want, held.get(at))
     return len({*held, *expected}), found + list(_in_redis(settings, still))
+
+
+def _some_are_gone(settings: Settings) -> bool:
+    with clickhouse_connect.get_client(dsn=settings.address("clickhouse"), autogenerate_session_id=False) as client:
+        return was_dropped(client, "views")
 
 
 def _span_ms(records: list[Received]) -> int:

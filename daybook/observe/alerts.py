@@ -451,6 +451,19 @@ AUDIT = (
         "Its sweep waits for a store or for a sink that is behind; or there are no days yet.",
         "The log of the role `audit` names what it waits for.",
     ),
+    Alert(
+        "DaybookKeepLate",
+        (
+            Level(
+                "warning",
+                "time() - max(daybook_keep_passed_seconds) > 3 * 86400",
+                "1h",
+                "what was due to be dropped has not been for {{ $value | humanizeDuration }}",
+            ),
+        ),
+        "A pass over what is kept and dropped fails, or never ends: data stays longer than the settings say.",
+        "The log of the role `audit` says why (`keep: …`); `daybook keep` does it at once and names the trouble.",
+    ),
 )
 
 API = (

@@ -137,6 +137,17 @@ FIRST = (
                 "bytes",
             ),
             Panel("Memory of workers", (Line("max by (role) (daybook_memory_bytes)", "{{role}}"),), "bytes"),
+            Panel("Size of the stores", (Line("sum by (store) (daybook_table_bytes)", "{{store}}"),), "bytes"),
+            Panel(
+                "Largest tables",
+                (Line("topk(10, max by (store, table) (daybook_table_bytes))", "{{store}} {{table}}"),),
+                "bytes",
+            ),
+            Panel(
+                "Dropped a day, by policy",
+                (Line("sum by (dataset) (increase(daybook_keep_dropped_total[1d]))", "{{dataset}}"),),
+                about="Rows that were kept as long as the settings say",
+            ),
         ),
     ),
 )
