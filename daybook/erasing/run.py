@@ -18,6 +18,7 @@ from daybook.erasing.kafka import Found, Log
 from daybook.erasing.receipt import Counts, Receipt
 from daybook.erasing.stores import Stores
 from daybook.errors import Misuse, Problem
+from daybook.keep.forget import forget
 from daybook.settings import Settings
 
 Say = Callable[[str], None]
@@ -65,13 +66,16 @@ def erase(settings: Settings, user: str, say: Say, timeout_s: float = _WAIT_S) -
         # 3. All sinks have passed what was said of the person: nothing writes there any more.
         stores.delete()
         say("PostgreSQL, ClickHouse and Redis have deleted the person")
+        # 4. What left them by age (daybook/keep), where there is an archive.
+        archived = {f"archive/{kind}": Counts(rows, 0) for kind, rows in forget(settings, user).items()}
         after = _counts(stores, left)
         said = Receipt(
             subject,
             erased.kid,
             str(found["begun_at"]),
             _moment(datetime.now(UTC)),
-            {name: Counts(found["found"].get(name, 0), after.get(name, 0)) for name in {*found["found"], *after}},
+            archived
+            | {name: Counts(found["found"].get(name, 0), after.get(name, 0)) for name in {*found["found"], *after}},
             log.until(datetime.now(UTC)),
         )
         if not said.is_clean:

@@ -16,6 +16,7 @@ from daybook import growing
 from daybook.errors import Problem
 from daybook.keep import archiving, once, raw
 from daybook.keep.archive import Archive
+from daybook.keep.forget import forget
 from daybook.keep.restore import restore
 from sinks.clickhouse.client import connected
 
@@ -152,9 +153,9 @@ async def test_a_person_is_taken_out_of_every_file_and_nobody_else(kept: World) 
         for path in files:
             column = "subject" if path.parent.name == "raw" else "user_id"
             assert users[0] not in pyarrow.parquet.read_table(path, columns=[column])[column].to_pylist()
-        archiving.without(client, archive, ("ann",))
-        assert [m.rows for m in archive.list()] == [1, 1], "a file in which nothing is left goes"
-        name = next(m.name for m in archive.list() if m.dataset == "daily")
+    assert forget(kept.settings, "ann") == {"raw": 2, "daily": 2}
+    assert [m.rows for m in archive.list()] == [1, 1], "a file in which nothing is left goes"
+    name = next(m.name for m in archive.list() if m.dataset == "daily")
     assert await asyncio.to_thread(restore, kept.settings, name, 30) == 1, "the register names the new file"
     assert await kept.count("postgres", "user_metrics_daily WHERE user_id = 'bob'") == 1
 
