@@ -213,6 +213,7 @@ def main() -> None:
         "worker_cpu_s_per_million": round(took.cpu_s_per_million, 2),
         "worker_memory_mib": round(took.memory_mib),
         "rows_written": rows,
+        "kafka_bytes_per_row": round(on_disk[DAILY.name] / rows),
         "kafka_bytes_per_event": {topic: round(size / args.events) for topic, size in on_disk.items()},
         "partitions": PARTITIONS,
         "pinned": pinned,

@@ -3,7 +3,8 @@
 pgbench (its own TPC-B-like script, at a fixed rate, in a database beside Daybook's on the same server) runs alone, then
 beside a running pipeline: meals come at a fixed rate, the streams daily and progress fold them, the sink writes. Then
 beside what Daybook takes off that server: a transaction for every meal that adds it to its day. Latencies are
-pgbench's, from when a transaction was to begin; CPU seconds are those of all of PostgreSQL's processes.
+pgbench's, from when a transaction was to begin; CPU seconds are those of all of PostgreSQL's processes. PostgreSQL and
+pgbench have a core of their own, as if they were another machine; everything else shares the other.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import asyncio
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,7 +29,7 @@ from urllib.parse import urlsplit
 import psycopg
 
 import sinks.migrate
-from bench.daily.__main__ import machine, read_all
+from bench.daily.__main__ import machine, pin_tree, read_all
 from bench.daily.worker import PARTITIONS
 from bench.peers.job import EDITED, adds_of, answer, day_of, events
 from bench.peers.rates import quantile
@@ -63,7 +65,15 @@ class Rig:
     def __init__(self, stack: Stack, folder: Path, rate: int, seconds: int) -> None:
         at = stack.up(["kafka", "postgres"])
         self.kafka, self.postgres, self.folder, self.rate, self.seconds = at.kafka, at.postgres, folder, rate, seconds
-        self.pid = next(status.pid or 0 for status in stack.status() if status.name == "postgres")
+        pids = {status.name: status.pid or 0 for status in stack.status()}
+        self.pid = pids["postgres"]
+        self.taskset: list[str] = []
+        cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+        if len(cores) > 1 and shutil.which("taskset"):
+            pin_tree(self.pid, cores[-1])
+            pin_tree(pids["kafka"], cores[0])
+            os.sched_setaffinity(0, {cores[0]})
+            self.taskset = ["taskset", "-c", str(cores[-1])]
         topics.migrate(self.kafka, PARTITIONS, lambda _: None)
         asyncio.run(sinks.migrate.migrate(self.postgres, None))
         with psycopg.connect(self.postgres, autocommit=True) as connection:
@@ -99,7 +109,7 @@ class Rig:
         parts = urlsplit(self.postgres)
         to = ("-h", parts.hostname or "", "-p", str(parts.port), "-U", parts.username or "")
         done = subprocess.run(
-            [program("pgbench"), *to, *arguments, SHOP],
+            [*self.taskset, str(program("pgbench")), *to, *arguments, SHOP],
             env={**os.environ, "PGPASSWORD": parts.password or ""},
             capture_output=True,
             text=True,
@@ -230,7 +240,13 @@ def main() -> None:
             f"| {run['beside']} | {run['events_per_second']:,} | {run['p50_ms']} | {run['p99_ms']} |"
             f" {run['postgres_cpu_s']} | {shown} |"
         )
-    told = {"pgbench_per_second": args.transactions, "seconds": args.seconds, "daily_rows": rows, "runs": runs}
+    told = {
+        "pgbench_per_second": args.transactions,
+        "seconds": args.seconds,
+        "daily_rows": rows,
+        "pinned": bool(rig.taskset),
+        "runs": runs,
+    }
     print(json.dumps({"machine": machine(), "python": platform.python_version(), **told}))
 
 

@@ -56,6 +56,7 @@ async def write(role: str, url: str, kind: str, rows: int, number: int) -> None:
     made = events(rows, number) if kind == "events" else days(rows, 1 if kind == "new" else 2, number)
     sink = sinks.build(role, url)
     await sink.open()
+    await sink.write(batches(made[:1], kind, 1)[0])  # connections, scripts, types: once a worker's life
     work = batches(made, kind, sink.rows_per_write)
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.readline)
