@@ -122,6 +122,7 @@ class Bench:
                 "events": load.events,
                 "events_per_second": round(out.events_per_second),
                 "cpu_s_per_million": round(out.cpu_s_per_million, 2),
+                "broker_cpu_s_per_million": round(out.broker_cpu_s_per_million, 2),
                 "peak_mib": round(out.peak_mib),
                 "records": out.end,
                 "rows_per_event": round(out.rows / load.events, 3),

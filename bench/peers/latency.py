@@ -78,7 +78,7 @@ def measure(
     """Run it on empty topics until it answers, then at the pace."""
     log = list(events(PACE * (WARM_S + SECONDS), users, seed, edited=0.0))
     told, hello = Told(log), Told(_hellos(users))
-    with broker(empty, work, cores[0]) as kafka:
+    with broker(empty, work, cores[0]) as (kafka, _):
         runs = Running(peer, kafka, INPUT, work, cores[1], say)
         reader = consumer(kafka)
         reader.assign([confluent_kafka.TopicPartition(OUTPUT, p, 0) for p in range(PARTITIONS)])

@@ -15,7 +15,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
+import psutil
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
 
 from bench.peers import job
@@ -116,8 +118,20 @@ def stamp_by_broker(kafka: str, topic: str) -> None:
     admin.incremental_alter_configs([resource])[resource].result()
 
 
+class Broker(NamedTuple):
+    """Where it is, and its process."""
+
+    kafka: str
+    pid: int
+
+    def cpu_s(self) -> float:
+        """CPU seconds that it has used so far."""
+        times = psutil.Process(self.pid).cpu_times()
+        return float(times.user + times.system)
+
+
 @contextmanager
-def broker(load: Path, work: Path, core: int | None) -> Iterator[str]:
+def broker(load: Path, work: Path, core: int | None) -> Iterator[Broker]:
     """A broker on a copy of the load's folder, pinned away from the peer; thrown away afterwards."""
     home = work / "broker"
     shutil.rmtree(home, ignore_errors=True)
@@ -125,10 +139,9 @@ def broker(load: Path, work: Path, core: int | None) -> Iterator[str]:
     stack = Stack(home, say=lambda _: None, kafka=STEADY)
     try:
         kafka = stack.up(["kafka"]).kafka
-        for status in stack.status():
-            if status.name == "kafka" and status.pid:
-                pin(status.pid, core)
-        yield kafka
+        pid = next(status.pid or 0 for status in stack.status() if status.name == "kafka")
+        pin(pid, core)
+        yield Broker(kafka, pid)
     finally:
         with suppress(StackError):  # it may not have started at all
             stack.kill("kafka", signal.SIGKILL)

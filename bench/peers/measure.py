@@ -32,6 +32,7 @@ class Outcome:
 
     events_per_second: float
     cpu_s_per_million: float
+    broker_cpu_s_per_million: float
     peak_mib: float
     rows: int
     end: int
@@ -55,7 +56,8 @@ def run(
     """One run. `cores`: the broker's and the peer's. `kill_at`: records in the output topic at which the peer is killed
     with -9 and started again."""
     answer = load.answer
-    with broker(load.folder, work, cores[0]) as kafka:
+    with broker(load.folder, work, cores[0]) as server:
+        kafka, broker_samples = server.kafka, list[tuple[float, float]]()
         rows, peer_runs, restarted = Rows(kafka), Running(peer, kafka, load.topic, work, cores[1], say), None
         try:
             began = changed = time.time()
@@ -63,6 +65,7 @@ def run(
             while True:
                 time.sleep(LOOK_S)
                 peer_runs.sample()
+                broker_samples.append((time.time(), server.cpu_s()))
                 now, found = time.time(), rows.end()
                 if found != end:
                     end, changed, unread = found, now, True
@@ -87,6 +90,7 @@ def run(
     return Outcome(
         rates.rate(window),
         rates.cpu_per_million(window, peer_runs.samples),
+        rates.cpu_per_million(window, broker_samples),
         peer_runs.peak_mib,
         rows.count,
         end,

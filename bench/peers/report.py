@@ -94,6 +94,7 @@ def restart(runs: Sequence[Figures]) -> str:
 COLUMNS: tuple[tuple[str, set[str], Callable[[Sequence[Figures]], str]], ...] = (
     ("events/s on one core", {"events_per_second"}, spread("events_per_second")),
     ("CPU s per million", {"cpu_s_per_million"}, spread("cpu_s_per_million", 1)),
+    ("broker's", {"broker_cpu_s_per_million"}, spread("broker_cpu_s_per_million", 1)),
     ("peak MiB", {"peak_mib"}, spread("peak_mib")),
     ("rows an event", {"rows_per_event"}, spread("rows_per_event", 2)),
     ("rows right", {"wrong"}, exact("wrong")),
