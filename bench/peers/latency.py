@@ -25,7 +25,7 @@ from bench.peers.rows import consumer
 PACE = 5_000
 """Events a second."""
 WARM_S, SECONDS = 20, 15
-"""Not counted, and counted. A broker on one core that has just started is busy with compiling itself for some 15 s."""
+"""Not counted, and counted. A broker on one core that has just started is busy with compiling itself at first."""
 LINGER_MS = 5
 """How long the sender gathers: the default of Kafka's own producer since 4.0 (KIP-1030). With 1 ms the broker gets a
 thousand requests a second, and its core, not the peer's, is what everybody waits for."""
