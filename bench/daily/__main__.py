@@ -78,18 +78,19 @@ def read_all(kafka: str, topic: str) -> Iterator[Read]:
         }
     )
     consumer.assign([confluent_kafka.TopicPartition(topic, p, 0) for p in range(PARTITIONS)])
-    left = PARTITIONS
+    left, heard = PARTITIONS, time.monotonic()
     while left:
-        message = consumer.poll(10)
-        if message is None:
+        if time.monotonic() - heard > 10:
             raise SystemExit(f"bench: topic {topic} could not be read to its end within 10 s")
-        if (error := message.error()) is not None:
-            if error.code() != confluent_kafka.KafkaError._PARTITION_EOF:
-                raise SystemExit(f"bench: {error}")
-            left -= 1
-        else:
-            place = message.partition() or 0, message.offset() or 0
-            yield Read(*place, message.timestamp()[1], message.key() or b"", message.value() or b"")
+        for message in consumer.consume(10_000, 0.1):
+            heard = time.monotonic()
+            if (error := message.error()) is not None:
+                if error.code() != confluent_kafka.KafkaError._PARTITION_EOF:
+                    raise SystemExit(f"bench: {error}")
+                left -= 1
+            else:
+                place = message.partition() or 0, message.offset() or 0
+                yield Read(*place, message.timestamp()[1], message.key() or b"", message.value() or b"")
     consumer.close()
 
 

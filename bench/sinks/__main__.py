@@ -135,7 +135,7 @@ async def check(role: str, url: str, rows: int, number: int) -> None:
 
 def main() -> None:
     ask = argparse.ArgumentParser(prog="python -m bench.sinks", description=__doc__)
-    ask.add_argument("--rows", type=int, default=100_000, help="on each connection")
+    ask.add_argument("--rows", type=int, default=50_000, help="on each connection")
     ask.add_argument("--connections", default="1,2")
     ask.add_argument("--stores", default=",".join(READERS))
     args = ask.parse_args()
@@ -159,6 +159,7 @@ def main() -> None:
                     first += connections
                 bytes_a_row[role] = round((asyncio.run(stored_bytes(role, url)) - empty) / (first - began) / args.rows)
                 began = first
+                say(f"{role}: {bytes_a_row[role]} bytes a daily row")
         finally:
             stack.down()
     print("| store | rows | connections | rows/s | rows/s a core | sink CPU µs a row | server CPU µs a row |")
