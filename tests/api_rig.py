@@ -27,6 +27,8 @@ from stack.stack import Stack
 
 SECRET = "0123456789abcdef0123456789abcdef"
 READY_S = 30
+PARTITIONS = 8
+"""Of the events' topics on the stack that tests share."""
 
 
 def token(subject: str, role: Role = "user", lifetime_s: int = 600) -> str:
@@ -49,14 +51,21 @@ def meal(subject: str | None = None, **other: Any) -> dict[str, Any]:
     }
 
 
+def topics_made(kafka: str, *topics: str, partitions: int = PARTITIONS) -> None:
+    """Topics that are missing; of the stack that tests share, every module makes those of the events alike."""
+    admin = AdminClient({"bootstrap.servers": kafka, "log_level": 0})
+    missing = [topic for topic in topics or FAMILIES if topic not in admin.list_topics(timeout=10).topics]
+    if missing:
+        for future in admin.create_topics([NewTopic(topic, partitions, 1) for topic in missing]).values():
+            future.result(10)
+
+
 @contextmanager
 def kafka_alone(folder: Path, partitions: int) -> Iterator[Stack]:
     """A Kafka with the topics of the events, which tests may stop."""
     stack = Stack(folder)
     try:
-        admin = AdminClient({"bootstrap.servers": stack.up(["kafka"]).kafka, "log_level": 0})
-        for future in admin.create_topics([NewTopic(family, partitions, 1) for family in FAMILIES]).values():
-            future.result(10)
+        topics_made(stack.up(["kafka"]).kafka, partitions=partitions)
         yield stack
     finally:
         stack.down()

@@ -12,17 +12,15 @@ from pathlib import Path
 
 import jwt
 import pytest
-from api_rig import SECRET, Service, meal, service, token
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
+from api_rig import SECRET, Service, meal, service, token, topics_made
+from conftest import RunningStack
 from cryptography.hazmat.primitives.asymmetric import rsa
 from sink_kit import make, row
 
 from api.config import Limits
 from api.openapi import document
-from schemas.families import FAMILIES
 from sinks.batch import Batch
-from stack.stack import Stack
+from stack.stack import Endpoints
 
 DAY = "2026-03-31"
 OWN = ("today", f"days?to={DAY}", "progress", "streaks", "records", "recommendations", f"explain?date={DAY}")
@@ -30,29 +28,22 @@ OWN = ("today", f"days?to={DAY}", "progress", "streaks", "records", "recommendat
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A Kafka and a Redis for these tests alone."""
-    stack = Stack(tmp_path_factory.mktemp("owasp-stack"))
-    try:
-        admin = AdminClient({"bootstrap.servers": stack.up(["kafka", "redis"]).kafka, "log_level": 0})
-        for future in admin.create_topics([NewTopic(family, 1, 1) for family in FAMILIES]).values():
-            future.result(10)
-        asyncio.run(_fill(stack))
-        yield stack
-    finally:
-        stack.down()
+def at(stack: RunningStack) -> Endpoints:
+    """The servers that tests share; what is looked for here has names of its own."""
+    topics_made(stack.endpoints.kafka)
+    asyncio.run(_fill(stack.endpoints))
+    return stack.endpoints
 
 
-async def _fill(own: Stack) -> None:
-    sink = make("redis", own.endpoints()).sink
+async def _fill(at: Endpoints) -> None:
+    sink = make("redis", at).sink
     await sink.open()
     await sink.write(Batch(daily=[row("u_a", 1, DAY, energy_kcal=2_000.5), row("u_b", 1, DAY, energy_kcal=3_000.5)]))
     await sink.close()
 
 
 @pytest.fixture(scope="module")
-def api(own: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    at = own.endpoints()
+def api(at: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     told = {"redis": at.redis, "api_user_events": 50, "api_events": 40, "api_body_bytes": 65_536}
     with service(tmp_path_factory.mktemp("owasp"), at.kafka, **told) as found:
         yield found
@@ -234,7 +225,7 @@ async def test_api9_improper_inventory_management(api: Service) -> None:
         assert (await ask(api, path, token("op", "admin")))[0] == 404, path
 
 
-async def test_api10_unsafe_consumption_of_apis(own: Stack, tmp_path: Path) -> None:
+async def test_api10_unsafe_consumption_of_apis(at: Endpoints, tmp_path: Path) -> None:
     """An issuer that answers nonsense, too much, or leads elsewhere makes nobody trusted and nothing fall."""
     answers = [b'{"keys":[{"kty":"oct","k":"%s","kid":"k","alg":"HS256"}]}' % (b"c2VjcmV0" * 8) + b" " * 300_000, b""]
     elsewhere = 0
@@ -259,7 +250,7 @@ async def test_api10_unsafe_consumption_of_apis(own: Stack, tmp_path: Path) -> N
         token("u_a"),
     ]
     for number in range(len(answers)):
-        with service(tmp_path / str(number), "127.0.0.1:1", api_jwks=jwks, redis=own.endpoints().redis) as trusting:
+        with service(tmp_path / str(number), "127.0.0.1:1", api_jwks=jwks, redis=at.redis) as trusting:
             for each in lured:
                 assert (await ask(trusting, "/v1/users/u_a/progress", each))[0] == 401
             assert (await ask(trusting, "/healthz", None))[0] == 200

@@ -11,35 +11,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from api_rig import Service, service, token
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
+from api_rig import Service, service, token, topics_made
+from conftest import RunningStack
 
 from api.service import ROUTES
-from schemas.families import FAMILIES
 from sinks.migrate import migrate
-from stack.stack import Stack
 
 TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The service with servers of its own: what is made up is stored."""
-    home = tmp_path_factory.mktemp("schema")
-    stack = Stack(home / "stack")
-    try:
-        at = stack.up()
-        admin = AdminClient({"bootstrap.servers": at.kafka, "log_level": 0})
-        for future in admin.create_topics([NewTopic(family, 1, 1) for family in FAMILIES]).values():
-            future.result(10)
-        asyncio.run(migrate(at.postgres, at.clickhouse))
-        told = {"redis": at.redis, "postgres": at.postgres, "clickhouse": at.clickhouse}
-        told |= {"api_stranger_requests": "0"}  # it also asks without a token, much
-        with service(home / "api", at.kafka, **told) as running:
-            yield running
-    finally:
-        stack.down()
+def api(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The service on the servers that tests share: what is made up is stored, and nobody else looks for it."""
+    at = stack.endpoints
+    topics_made(at.kafka)
+    asyncio.run(migrate(at.postgres, at.clickhouse))
+    told = {"redis": at.redis, "postgres": at.postgres, "clickhouse": at.clickhouse}
+    told |= {"api_stranger_requests": "0"}  # it also asks without a token, much
+    with service(tmp_path_factory.mktemp("schema"), at.kafka, **told) as running:
+        yield running
 
 
 def tried(api: Service, phases: str, examples: int, where: Path) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import pytest
 from aiokafka.partitioner import murmur2
+from api_rig import PARTITIONS, topics_made
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
@@ -23,7 +24,6 @@ from producers.send import Verdict, send
 from schemas.families import FAMILIES
 from stack.stack import Stack
 
-PARTITIONS = 8
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples" / "events.jsonl"
 NOW_MS = 1_780_000_000_000
 
@@ -36,22 +36,14 @@ class Running(Protocol):
 def kafka(stack: Running) -> str:
     """A broker with the families' topics; others may fill the same topics, so tests look at keys of their own."""
     address = str(stack.endpoints.kafka)
-    make(address, *FAMILIES, partitions=PARTITIONS)
+    topics_made(address)
     return address
-
-
-def make(kafka: str, *topics: str, partitions: int = PARTITIONS) -> None:
-    admin = AdminClient({"bootstrap.servers": kafka, "log_level": 0})
-    missing = [t for t in topics if t not in admin.list_topics(timeout=10).topics]
-    if missing:
-        for future in admin.create_topics([NewTopic(topic, partitions, 1) for topic in missing]).values():
-            future.result(10)
 
 
 @pytest.fixture
 def topic(kafka: str) -> str:
     name = f"published-{uuid.uuid4().hex[:8]}"
-    make(kafka, name)
+    topics_made(kafka, name)
     return name
 
 
@@ -166,7 +158,7 @@ def test_a_broker_that_goes_away_in_the_middle_is_an_error_that_counts_what_is_m
     own = Stack(tmp_path)
     try:
         address = own.up(["kafka"]).kafka
-        make(address, "body")
+        topics_made(address, "body")
 
         def events() -> Iterator[bytes]:
             month = fitbit.events()
