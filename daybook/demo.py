@@ -94,9 +94,10 @@ def run(folder: Path, outcome: Outcome, *, page: bool = False) -> None:
     settings = running.up(folder, None, say, extra=["api"] if page else [])
     if page:
         say_the_page(settings)
+        say(f"  open it now: the month takes {WATCHED_S} s, so that it can be watched")
     with Figures(settings) as figures:
         demo_trending.an_hour(settings)  # folded beside the month
-        _move(settings, figures, outcome)
+        _move(settings, figures, outcome, fitbit.EVENTS / WATCHED_S if page else None)
         outcome.counters = figures.counters()
         outcome.days = figures.days()
     outcome.agreement = fitbit.agreement(by_person_and_day(outcome.days))
@@ -110,6 +111,8 @@ def run(folder: Path, outcome: Outcome, *, page: bool = False) -> None:
 PERSON = fitbit.subject_of("1503960366")
 """Who is shown first: the first of the study."""
 TOKEN_HOURS = 12
+WATCHED_S = 30
+"""With the page the month takes so long: at full speed it is over before a browser has opened."""
 
 
 def say_the_page(settings: Settings) -> None:
@@ -119,11 +122,11 @@ def say_the_page(settings: Settings) -> None:
     say(f"  (an admin's token, good for {TOKEN_HOURS} hours; for one user: daybook token --subject {PERSON})")
 
 
-def _move(settings: Settings, figures: Figures, outcome: Outcome) -> None:
+def _move(settings: Settings, figures: Figures, outcome: Outcome, rate: float | None) -> None:
     began = time.monotonic()
     kafka = settings.address("kafka")
     with Board(figures, fitbit.EVENTS) as board:
-        outcome.sent = publish(kafka, fitbit.events(), on_progress=board.sent).events
+        outcome.sent = publish(kafka, fitbit.events(), on_progress=board.sent, rate=rate).events
         sinks = list(sinking.groups().values())
         waiting.until_visible(kafka, sinks, _VISIBLE_TIMEOUT_S, lambda behind: board.draw())
         outcome.moving_s = time.monotonic() - began
