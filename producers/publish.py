@@ -86,9 +86,10 @@ def publish(
     *,
     on_progress: Callable[[int], None] | None = None,
     rate: float | None = None,
+    acknowledge_s: float = ACKNOWLEDGE_S,
 ) -> Published:
     """Send events and return once all are acknowledged; see `publish_records`. Raises ValueError as `route` does."""
-    return publish_records(kafka, map(route, events), on_progress=on_progress, rate=rate)
+    return publish_records(kafka, map(route, events), on_progress=on_progress, rate=rate, acknowledge_s=acknowledge_s)
 
 
 def publish_records(

@@ -143,8 +143,7 @@ def run(config: dict[str, Any]) -> dict[str, Any]:
                     told = time.monotonic()
                     print(json.dumps({"sent": counts.total()}), flush=True)
 
-    publish.ACKNOWLEDGE_S = ACKNOWLEDGE_S
-    published = publish.publish_records(config["kafka"], records())
+    published = publish.publish_records(config["kafka"], records(), acknowledge_s=ACKNOWLEDGE_S)
     assert dict(published.counts) == dict(counts)
     return {"sent": counts.total(), "counts": counts, "bad": bad, "checksum": checksum, "done": True}
 

@@ -151,10 +151,7 @@ def test_a_broker_that_is_away_is_one_clear_line(monkeypatch: pytest.MonkeyPatch
         publish("127.0.0.1:1", [])
 
 
-def test_a_broker_that_goes_away_in_the_middle_is_an_error_that_counts_what_is_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("producers.publish.ACKNOWLEDGE_S", 2.0)
+def test_a_broker_that_goes_away_in_the_middle_is_an_error_that_counts_what_is_missing(tmp_path: Path) -> None:
     own = Stack(tmp_path)
     try:
         address = own.up(["kafka"]).kafka
@@ -167,7 +164,7 @@ def test_a_broker_that_goes_away_in_the_middle_is_an_error_that_counts_what_is_m
             yield from itertools.islice(month, 500)
 
         with pytest.raises(PublishError) as told:
-            publish(address, events(), rate=20_000)
+            publish(address, events(), rate=20_000, acknowledge_s=2.0)
     finally:
         own.down()
     found = re.fullmatch(rf"Kafka at {address} did not acknowledge (\d+) of 2500 events: [^\n]+", str(told.value))
