@@ -209,14 +209,19 @@ class OwnedPartition:
     # -- flushing
 
     @property
+    def _owes(self) -> bool:
+        return getattr(self.state, "owes", False)
+
+    @property
     def dirty(self) -> bool:
-        """Whether anything was folded since the last drain."""
-        return bool(self._moved)
+        """Whether anything was folded since the last drain, or is owed."""
+        return bool(self._moved) or (self.ready and self._owes)
 
     def drain(self) -> Flush:
         """Take everything that changed, with the watermarks that it belongs to."""
         above: int = getattr(self.state, "above", 0)  # only streams that take hints have it
         self.flush_number = number = max(self.flush_number + 1, beyond(above, self._generation, self.flush_number))
+        self._moved = self._moved or set(self.positions)  # where it is owed, nothing may have moved
         drained = self.state.drain(version_of(self._generation, number))
         for topic, counts in drained.settled.items():
             self.positions[topic] = _plus(self.positions[topic], counts)
@@ -226,7 +231,9 @@ class OwnedPartition:
         moved = {topic: self.positions[topic] for topic in sorted(self._moved)}
         positions: Pairs = [encode_position(topic, position) for topic, position in moved.items()]
         self._moved = set()
-        acks, self.waiting = self.waiting, []
+        acks: list[Callable[[], object]] = []
+        if not self._owes:
+            acks, self.waiting = self.waiting, []
         quiet, self._quiet = self._quiet, False
         return Flush(number, {**drained.rows, self._changelog: [*drained.state, *positions]}, moved, acks, quiet)
 

@@ -172,3 +172,42 @@ def test_what_was_there_before_the_state_began_is_marked_as_history_and_so_is_wh
     assert restored.drain().is_history
     restored.fold(records("meals", 15, [b"a"]), 16)
     assert not restored.drain().is_history
+
+
+class Owing(Counting):
+    """A state that has more to tell than one flush holds."""
+
+    def __init__(self) -> None:
+        super().__init__(3)
+        self.left = 0
+
+    @property
+    def owes(self) -> bool:
+        return self.left > 0
+
+    def drain(self, version: int) -> Drained:
+        self.left -= 1
+        return super().drain(version)
+
+
+def test_who_owes_rows_is_flushed_again_and_acknowledges_nothing_before_the_last_is_out() -> None:
+    state = Owing()
+    owned = partition(state)
+    owned.open("meals", "id", 10)
+    owned.ready = True
+    state.left = 2
+    owned.fold(records("meals", 10, [b"a"]), 11)
+    owned.waiting.append(lambda: None)
+    first = owned.drain()
+    assert (len(first.acks), owned.dirty) == (0, True)
+    last = owned.drain()
+    assert (len(last.acks), owned.dirty) == (1, False)
+    assert [key for key, _ in last.records[CHANGELOG] if is_position(key)], "a flush always says how far it is"
+
+
+def test_what_is_owed_before_it_is_ready_makes_no_work() -> None:
+    state = Owing()
+    owned = partition(state)
+    owned.open("meals", "id", 10)
+    state.left = 1
+    assert not owned.dirty

@@ -53,6 +53,12 @@ class Both:
         self._same("restore", keys, values)
 
     @property
+    def owes(self) -> bool:
+        ours, theirs = (lists.owes for lists in self.each)
+        assert ours == theirs
+        return ours
+
+    @property
     def clock_ms(self) -> int:
         return self.each[0].clock_ms
 

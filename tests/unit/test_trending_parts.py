@@ -209,3 +209,22 @@ def test_a_sketch_counts_distinct_viewers_within_its_error_and_joining_again_cha
 def test_equals_stand_in_the_order_of_their_names() -> None:
     places = ranked({"b": 1, "a": 1, "c": 2}, blocked=(), creator_of=None, per_creator=1, size=2)
     assert [place.item for place in places] == ["c", "a"]
+
+
+def test_with_a_new_minute_the_windows_take_turns_and_nothing_is_owed_in_the_end() -> None:
+    rig = Rig()
+    rig.send([event(f"u{n}", T0, T0, entity="e", content="v", region="DE") for n in range(9)])
+    rig.flush_one()
+    rig.flush_two()
+    assert not rig.two[0].owes, "the first time all are made at once"
+    rig.lists.clear()
+    later = [event(f"w{n}", T0 + 60_000, T0 + 60_000, entity="e", content="v", region="DE") for n in range(3)]
+    rig.send(later)
+    rig.flush_one()
+    for window in WINDOWS:
+        rig.flush_two()
+        told = {name for kind, _, name in rig.lists if kind == "videos"}
+        assert window in told
+        assert told <= set(list(WINDOWS)[: list(WINDOWS).index(window) + 1])
+    assert not rig.two[0].owes
+    assert {row.entries[0].views for (kind, _, _), row in rig.lists.items() if kind == "videos"} == {12}
