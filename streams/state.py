@@ -86,8 +86,8 @@ class PartitionState(Protocol):
     `restore_note(key, value) -> bool`, for changelog records of its own whose keys begin with a zero
     byte; `uncounted`, the source topics that carry no events: their records are not counted; and
     `reached(topic, next_offset, end)`, which hears at the start and after each fold how far it has come, and where the
-    source ended then; a flush follows; and `owes`, whether rows are still to come of what was folded: then one flush
-    follows the other, and nothing counts as done before the last.
+    source ended then; a flush follows; and `owes`, whether the last drain told not yet all: then another flush
+    follows, which tells the rest of it, and before that it does not count as done.
     """
 
     def restore(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:

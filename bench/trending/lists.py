@@ -20,7 +20,7 @@ from streams.trending.merge import Lists
 START_MS = 1_772_366_400_000
 SOURCES = 8
 TICK_MS = 250
-ONE_EVERY, LISTS_EVERY = 2, 3
+ONE_EVERY, LISTS_EVERY = 2, 2
 """Ticks between two flushes of a partition of stage one, and of stage two, as in agent.py and listing.py."""
 
 

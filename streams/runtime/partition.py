@@ -53,6 +53,8 @@ class OwnedPartition:
         """Restored completely and admitted; set once per assignment."""
         self.waiting: list[Callable[[], object]] = []
         """Acknowledgements of chunks that are folded and not yet handed to a transaction."""
+        self._owed: list[Callable[[], object]] = []
+        """Those of chunks of which the last drain has not told all."""
         self.allowed: dict[str, int] = {}
         """Source topic → offset before which an operator lets any number of records be refused."""
         self.committed: dict[str, Position] = {}
@@ -231,9 +233,9 @@ class OwnedPartition:
         moved = {topic: self.positions[topic] for topic in sorted(self._moved)}
         positions: Pairs = [encode_position(topic, position) for topic, position in moved.items()]
         self._moved = set()
-        acks: list[Callable[[], object]] = []
+        acks, self._owed, self.waiting = self._owed, self.waiting, []
         if not self._owes:
-            acks, self.waiting = self.waiting, []
+            acks, self._owed = [*acks, *self._owed], []
         quiet, self._quiet = self._quiet, False
         return Flush(number, {**drained.rows, self._changelog: [*drained.state, *positions]}, moved, acks, quiet)
 

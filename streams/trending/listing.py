@@ -17,8 +17,8 @@ from streams.runtime import FEW_LARGE_CHUNKS, ChunkApp, chunked_topic, chunks, f
 from streams.trending.merge import Lists
 from streams.trending.scoring import Params
 
-FLUSH_EVERY_S = 0.75
-"""Shortest time between two lists: with stage one's a list is about a second behind the view that moves it."""
+FLUSH_EVERY_S = 0.5
+"""Shortest time between two lists of the last hour; those of the longer windows come half as often."""
 assert f"{TRENDING_LISTS_APP}-lists-changelog" == LISTS.name
 
 

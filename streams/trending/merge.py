@@ -5,14 +5,14 @@ a count that comes again changes nothing.
 
 The clock is a watermark: the least that any source partition has come to, of those that are behind or were not heard
 of yet. One that has come to its end holds nobody back, whatever its clock: it has nothing earlier to say. Without
-events nothing moves, and the last lists stay. With a minute every list is another: flush by flush, the windows take
-turns at being made anew, the shortest first, so that no flush is longer than the others. What is forgotten is forgotten per source partition, by its own clock,
+events nothing moves, and the last lists stay. Each flush makes the lists of the last hour, and those of one of
+the two longer windows: they take turns. What is forgotten is forgotten per source partition, by its own clock,
 so who is behind loses nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple, cast
 
@@ -107,8 +107,12 @@ class Lists:
         self._state: dict[bytes, bytes | None] = {}
         self._changed: dict[Shelf, dict[str, None]] = {}
         self._scored_at: tuple[int, ...] = ()
-        self._due: list[int] = []
-        """Windows (by number) whose boards are of an earlier minute."""
+        self._turn = 1
+        """The longer window (by number) whose lists the next drain makes."""
+        self._stale: set[int] = set()
+        """Windows whose boards are of an earlier minute."""
+        self._later: tuple[dict[Shelf, dict[str, None]], ...] = tuple({} for _ in WINDOWS)
+        """What has changed, of each window, since its last turn, but not since the last drain."""
         self._emitted: dict[tuple[int, str, int], list[tuple[Place, int]]] = {}
         self._entries: dict[tuple[int, str, int], dict[str, tuple[tuple[Any, ...], msgspec.Raw]]] = {}
         """Of each list: item → what its entry was made of, and the entry, encoded."""
@@ -263,34 +267,41 @@ class Lists:
 
     @property
     def owes(self) -> bool:
-        """Whether lists are to be made with the next drain though nothing more is folded."""
-        return bool(self._due) or bool(self.now and self.shelves and not self._scored_at)
+        """Whether all that was folded is told only with the next drain."""
+        return bool(self._stale) or any(self._later) or bool(self.now and self.shelves and not self._scored_at)
 
     def _moved(self) -> Iterator[tuple[tuple[int, str, int], str, Asked]]:
         """The lists to look at, their boards put right: by changed items, or anew when the minute is another."""
         if not self.now:
             return  # nobody has said yet how far it is
         self._weeks = tuple(weeks_known(self.params, hours, self.now) for hours in self._seen)
-        scored_at, turn = (self.now, *self._weeks), 1
-        if self._scored_at != scored_at:
-            if self._due or not self._scored_at:  # minutes fly by, in a replay; or it is the first time
-                turn = len(WINDOWS)
-            self._scored_at, self._due = scored_at, list(range(len(WINDOWS)))
-        anew, self._due = self._due[:turn], self._due[turn:]
+        turn: Container[int] = (0, self._turn)
+        self._turn = 3 - self._turn
+        if self._scored_at != (self.now, *self._weeks):
+            if self._stale or not self._scored_at:  # minutes fly by, in a replay; or it is the first time
+                turn = range(len(WINDOWS))
+            self._scored_at, self._stale = (self.now, *self._weeks), set(range(len(WINDOWS)))
         for number, name in enumerate(WINDOWS):
-            if number in self._due:
+            later = self._later[number]
+            if later or number not in turn:
+                for of, items in self._changed.items():
+                    later.setdefault(of, {}).update(items)
+            if number not in turn:
                 continue
-            for kind, region in self.shelves if number in anew else self._changed:
+            changed = later or self._changed
+            for kind, region in self.shelves if number in self._stale else changed:
                 at = (kind, region, number)
                 asked = Asked(self.shelves[kind, region], number, self.now, self._weeks[kind])
                 board = self._boards.get(at)
                 if board is None:
                     board = self._boards[at] = Board()
-                if number in anew:
+                if number in self._stale:
                     board.set_anew(self.path.scoring, asked)
                 else:
-                    board.put_right(self.path.scoring, asked, self._changed.get((kind, region), ()))
+                    board.put_right(self.path.scoring, asked, changed.get((kind, region), ()))
                 yield at, name, asked
+            self._stale.discard(number)
+            later.clear()
 
     def _written(self, at: tuple[int, str, int], places: list[Place], asked: Asked) -> list[msgspec.Raw]:
         """The entries of a list; those that would be as they were are taken from there."""

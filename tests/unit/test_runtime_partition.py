@@ -175,39 +175,41 @@ def test_what_was_there_before_the_state_began_is_marked_as_history_and_so_is_wh
 
 
 class Owing(Counting):
-    """A state that has more to tell than one flush holds."""
+    """A state that tells half of it with the next flush."""
 
     def __init__(self) -> None:
         super().__init__(3)
-        self.left = 0
-
-    @property
-    def owes(self) -> bool:
-        return self.left > 0
-
-    def drain(self, version: int) -> Drained:
-        self.left -= 1
-        return super().drain(version)
+        self.owes = False
 
 
-def test_who_owes_rows_is_flushed_again_and_acknowledges_nothing_before_the_last_is_out() -> None:
-    state = Owing()
+def test_what_is_owed_is_told_by_the_next_flush_and_counts_as_done_only_then() -> None:
+    state, done = Owing(), list[str]()
     owned = partition(state)
     owned.open("meals", "id", 10)
     owned.ready = True
-    state.left = 2
-    owned.fold(records("meals", 10, [b"a"]), 11)
-    owned.waiting.append(lambda: None)
-    first = owned.drain()
-    assert (len(first.acks), owned.dirty) == (0, True)
+    for number, name in enumerate("ab"):
+        owned.fold(records("meals", 10 + number, [b"a"]), 11 + number)
+        owned.waiting.append(lambda name=name: done.append(name))  # type: ignore[misc]
+        state.owes = True
+        for acknowledge in owned.drain().acks:
+            acknowledge()
+        assert done == list("ab"[:number])
+        assert owned.dirty
+    state.owes = False
+    owned.fold(records("meals", 12, []), 13)
+    owned.waiting.append(lambda: done.append("c"))
     last = owned.drain()
-    assert (len(last.acks), owned.dirty) == (1, False)
-    assert [key for key, _ in last.records[CHANGELOG] if is_position(key)], "a flush always says how far it is"
+    for acknowledge in last.acks:
+        acknowledge()
+    assert (done, owned.dirty) == (["a", "b", "c"], False)
 
 
-def test_what_is_owed_before_it_is_ready_makes_no_work() -> None:
+def test_a_flush_of_what_is_owed_says_how_far_it_is_though_nothing_moved() -> None:
     state = Owing()
     owned = partition(state)
     owned.open("meals", "id", 10)
-    state.left = 1
-    assert not owned.dirty
+    state.owes = True
+    assert not owned.dirty, "before it is ready it makes no work"
+    owned.ready = True
+    assert owned.dirty
+    assert [key for key, _ in owned.drain().records[CHANGELOG] if is_position(key)]
