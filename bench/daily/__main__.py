@@ -11,6 +11,7 @@ import itertools
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -185,6 +186,7 @@ def main() -> None:
         "--workers", type=int, default=1, help="each on a core; the last shares the broker's, where there is no other"
     )
     args = ask.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and workers are stopped
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     with tempfile.TemporaryDirectory(prefix="daybook-bench-") as folder:
         stack = Stack(Path(folder), say=say)

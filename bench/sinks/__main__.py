@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import json
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -139,6 +140,7 @@ def main() -> None:
     ask.add_argument("--connections", default="1,2")
     ask.add_argument("--stores", default=",".join(READERS))
     args = ask.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and workers are stopped
     stores, made, first, began = args.stores.split(","), [], 0, 0
     bytes_a_row: dict[str, int] = {}
     with tempfile.TemporaryDirectory(prefix="daybook-sinks-") as folder:

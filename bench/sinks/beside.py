@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -217,6 +218,7 @@ def main() -> None:
     ask.add_argument("--transactions", type=int, default=200, help="of pgbench, a second")
     ask.add_argument("--seconds", type=int, default=20, help="of each of the three runs")
     args = ask.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and workers are stopped
     with tempfile.TemporaryDirectory(prefix="daybook-beside-") as folder:
         Path(folder).chmod(0o711)
         stack = Stack(Path(folder) / "data", say=say)
