@@ -81,5 +81,7 @@ class Config:
     """Says how all servers and workers are; None: not here."""
     spool: Spool | None = None
     """Keeps events on the disk while Kafka is down; opened. None: they are not taken then."""
+    erasure_key: str | None = None
+    """What names of erased subjects are hashed with."""
     answer_s: float = 5.0
     """How long Kafka may take to acknowledge."""

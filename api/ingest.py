@@ -19,6 +19,7 @@ from api.pacer import Pacer
 from api.parts import split
 from api.problems import Problem
 from api.room import Room
+from api.suppression import Suppression
 from api.verdicts import judge
 from api.who import who
 from schemas.metrics import Meters
@@ -29,8 +30,9 @@ _json = msgspec.json.Encoder().encode
 class Ingest:
     """What requests share."""
 
-    def __init__(self, config: Config, outlet: Outlet, pacer: Pacer, meters: Meters) -> None:
+    def __init__(self, config: Config, outlet: Outlet, pacer: Pacer, meters: Meters, suppression: Suppression) -> None:
         self.limits, self.outlet, self.pacer, self.meters = config.limits, outlet, pacer, meters
+        self.suppression = suppression
         self.room = Room(config.limits.room_bytes)
         self.known = Known()
 
@@ -52,7 +54,12 @@ async def post(request: Request) -> Response:
         events = split(request.headers.get("content-type", ""), body.whole(), shared.limits.events)
         headers = await shared.pacer.take(sender, "events", len(events))
         now_ms = time.time_ns() // 1_000_000
-        judged = judge(events, sender, shared.known, now_ms=now_ms, depth=shared.limits.depth)
+        judged = judge(
+            *(events, sender, shared.known),
+            now_ms=now_ms,
+            depth=shared.limits.depth,
+            erased=shared.suppression.erased,
+        )
         spooled = await shared.outlet.send(judged.records)
     except TimeoutError:
         raise Problem(408, f"a body must arrive within {shared.limits.body_s:g} s") from None

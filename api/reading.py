@@ -171,7 +171,8 @@ async def _answer(
         body = _json(await read())
         kept.put(asked, body, now)
     except Away:
-        found = kept.get(asked, now)
+        user = request.path_params.get("user", "").encode()
+        found = None if request.state.ingest.suppression.erased.has(user) else kept.get(asked, now)
         if found is None:
             raise unavailable("the stores do not answer", 2) from None
         age, before = found

@@ -28,6 +28,7 @@ from api.problems import Problem
 from api.publisher import Publisher
 from api.spool import Spool
 from api.stores import Stores
+from api.suppression import Suppression
 from api.tokens import Checked
 from api.who import admin_or_open
 from schemas.metrics import Meters
@@ -48,10 +49,12 @@ def build(config: Config, meters: Meters, scrape: Scrape, leaving: asyncio.Event
         pacer = Pacer(stores, config.limits, behind_proxies=config.behind_proxies)
         spool = config.spool or Spool(Path(), 0)
         outlet = Outlet(config.kafka, publisher, spool, meters)
+        suppression = Suppression(config.kafka, config.erasure_key)
         try:
             await stores.open()
             await publisher.asked()
             outlet.begin()
+            suppression.begin()
             shared = reading.Reading(stores, pacer)
             yield {
                 "config": config,
@@ -59,13 +62,14 @@ def build(config: Config, meters: Meters, scrape: Scrape, leaving: asyncio.Event
                 "pacer": pacer,
                 "meters": meters,
                 "scrape": scrape,
-                "ingest": ingest.Ingest(config, outlet, pacer, meters),
+                "ingest": ingest.Ingest(config, outlet, pacer, meters, suppression),
                 "reading": shared,
                 "live": Live(shared, leaving),
                 "explaining": Explaining(config),
                 "operating": Operating(config),
             }
         finally:
+            await suppression.close()
             await outlet.close()
             await publisher.close()
             await stores.close()

@@ -23,6 +23,7 @@ from schemas import codec
 from schemas.canary import SUBJECT as CANARIES
 from schemas.codec import Event, Rejected
 from schemas.families import FAMILY_OF
+from schemas.suppression import Erased
 
 
 class Verdict(msgspec.Struct, omit_defaults=True):
@@ -70,17 +71,27 @@ class _Refused:
     reason: str
 
 
-def judge(events: Sequence[bytes], who: Who, known: Known, *, now_ms: int, depth: int) -> Judged:
+def judge(
+    events: Sequence[bytes],
+    who: Who,
+    known: Known,
+    *,
+    now_ms: int,
+    depth: int,
+    erased: Erased | None = None,
+) -> Judged:
     """Judge a request's events.
 
     `now_ms`: this machine's clock in ms since 1970, for events from the future; Kafka's own decides in the end.
-    `depth`: see `parts.is_deeper`.
+    `depth`: see `parts.is_deeper`. `erased`: whose events are refused.
     """
     verdicts: list[Verdict] = []
     records: list[Record] = []
     fresh: dict[bytes, None] = {}
     for index, raw in enumerate(events):
         event = _check(raw, who, now_ms, depth)
+        if erased and not isinstance(event, _Refused) and erased.has(event.subject.encode()):
+            event = _Refused("/subject", "this subject was erased")
         if isinstance(event, _Refused):
             verdicts.append(Verdict(index, "refused", event.pointer, event.reason))
             continue

@@ -66,17 +66,23 @@ def _keys(settings: Settings) -> Keys:
     return Secret(_secret(settings))
 
 
-def _explain(settings: Settings) -> Explain:
+def _away() -> tuple[type[Exception], ...]:
+    """What the stores' clients raise."""
     import clickhouse_connect
-    import msgspec
     import psycopg
     import redis
+
+    return psycopg.Error, clickhouse_connect.driver.exceptions.Error, redis.RedisError, OSError
+
+
+def _explain(settings: Settings) -> Explain:
+    import msgspec
 
     from api.config import NotToBeHad
     from daybook.explain import agrees
     from daybook.explaining import ask
 
-    away = (psycopg.Error, clickhouse_connect.driver.exceptions.Error, redis.RedisError, OSError)
+    away = _away()
 
     def explain(user: str, day: str, metric: str | None) -> bytes:
         try:
@@ -107,7 +113,7 @@ def run(settings: Settings, ready: Callable[[str], None]) -> None:
 
     from api.config import Config, Limits
     from api.service import build
-    from daybook import exporter, looking
+    from daybook import exporter, looking, suppressing
     from daybook.heartbeat import Heartbeat
     from streams.affinity.suggest import cold
 
@@ -126,6 +132,7 @@ def run(settings: Settings, ready: Callable[[str], None]) -> None:
         cold=cold,
         look=lambda: looking.look(settings),
         spool=_spool(settings),
+        erasure_key=suppressing.secret(settings),
         limits=Limits(
             body_bytes=settings.api_body_bytes,
             events=settings.api_events,

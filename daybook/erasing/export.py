@@ -23,10 +23,11 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 def lines(settings: Settings, user: str) -> Iterator[bytes]:
     """One line after the other, table by table. Raises what the clients raise where a server does not answer."""
+    log = Log(settings.address("kafka"), user)
     with Stores(settings, user) as stores:
         for store, table, row in stores.rows():
             yield _encode({"store": store, "table": table, "row": _plain(row)})
-    for value in Log(settings.address("kafka"), user).values(MILESTONES):
+    for value in log.values(MILESTONES):
         yield _encode({"store": "kafka", "table": MILESTONES.name, "row": msgspec.Raw(value)})
 
 

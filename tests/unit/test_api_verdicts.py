@@ -20,6 +20,7 @@ from api.tokens import Who
 from api.verdicts import judge, pointer
 from schemas import codec
 from schemas.families import FAMILY_OF
+from schemas.suppression import Erased
 
 EXAMPLES = (Path(__file__).parents[2] / "schemas" / "examples" / "events.jsonl").read_bytes().splitlines()
 SERVICE = Who("importer", "service")
@@ -46,6 +47,18 @@ def test_every_example_is_accepted_and_goes_out_as_it_was_written() -> None:
     for raw, record in zip(EXAMPLES, judged.records, strict=True):
         event = json.loads(raw)
         assert (record.topic, record.key) == (FAMILY_OF[event["type"]], event["subject"].encode())
+
+
+def test_events_of_an_erased_subject_are_refused_and_only_those() -> None:
+    erased = Erased("an installation's key of 32 bytes")
+    erased.add(erased.hash_of(b"u_1"))
+    raws = [json.dumps({**MEAL, "subject": subject}).encode() for subject in ("u_1", "u_12")]
+    judged = judge(raws, SERVICE, Known(), now_ms=RECEIVED_MS, depth=32, erased=erased)
+    assert [(v.status, v.pointer, v.reason) for v in judged.verdicts] == [
+        ("refused", "/subject", "this subject was erased"),
+        ("accepted", None, None),
+    ]
+    assert [record.key for record in judged.records] == [b"u_12"]
 
 
 @given(st.lists(st.one_of(events.map(encode), st.binary(max_size=40), st.sampled_from(EXAMPLES)), max_size=12))
