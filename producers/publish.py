@@ -98,12 +98,12 @@ def publish_records(
     *,
     on_progress: Callable[[int], None] | None = None,
     rate: float | None = None,
-    acknowledge_s: float | None = None,
+    acknowledge_s: float = ACKNOWLEDGE_S,
 ) -> Published:
     """Send records to `kafka` (host:port) and return once all are acknowledged.
 
-    `acknowledge_s`: how long one may wait for that, retries included; None: ACKNOWLEDGE_S. `on_progress` gets how many
-    were sent so far. `rate`: events per second by the clock, whatever Kafka takes to answer (what falls behind is made
+    `acknowledge_s`: how long one may wait for that, retries included. `on_progress` gets how many were
+    sent so far. `rate`: events per second by the clock, whatever Kafka takes to answer (what falls behind is made
     up for); None sends as fast as it goes. Raises PublishError if Kafka does not answer, a topic does not exist, or
     anything stays unacknowledged; what was acknowledged before that stays sent.
     """
@@ -113,7 +113,7 @@ def publish_records(
     def failed(error: confluent_kafka.KafkaError, _message: object) -> None:
         failures[error.str()] += 1
 
-    producer = _producer(kafka, failed, ACKNOWLEDGE_S if acknowledge_s is None else acknowledge_s)
+    producer = _producer(kafka, failed, acknowledge_s)
     topics = _topics(producer, kafka)
     counts: Counter[str] = Counter()
     sent = 0
