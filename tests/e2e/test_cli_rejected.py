@@ -243,7 +243,7 @@ async def test_a_header_whose_name_is_not_utf8_stops_nobody(folder: Path) -> Non
         await producer.stop()
     await asyncio.to_thread(settled, folder)
     assert energy(folder, "u_poison") == 100
-    assert daybook("verify", "--data", folder).returncode == 0
+    assert (await asyncio.to_thread(daybook, "verify", "--data", folder)).returncode == 0
 
 
 def test_a_worker_stops_at_the_limit_says_why_and_goes_on_when_allowed(folder: Path) -> None:
