@@ -36,7 +36,6 @@ async def rows_of(kept: World, table: str) -> list[Any]:
         return sorted((await client.query(f"SELECT {columns} FROM {table} FINAL")).result_rows, key=repr)
 
 
-@pytest.mark.slow
 async def test_what_left_comes_back_as_it_was_and_stays_for_a_while(kept: World) -> None:
     view = meal("ann", "2026-03-01T12:00:00+00:00", 0, type="view.recorded", data={"content": "v", "watched_s": 40})
     rows = [r for r in await kept.takes([*population(users=2, days=20), view]) if not r.is_null]
