@@ -272,6 +272,7 @@ async def test_one_store_is_enough_and_without_both_old_answers_say_that_they_ar
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("api")  # it makes the tables
 async def test_a_sender_has_one_pace_over_all_processes_and_without_redis_one_in_each(
     own: Stack, tmp_path: Path
 ) -> None:
