@@ -3,10 +3,7 @@ wait for it."""
 
 from __future__ import annotations
 
-import clickhouse_connect
-import psycopg
-import redis
-
+from daybook.connected import Connected
 from daybook.settings import Settings
 from schemas.metrics import SINK_ROLES
 from schemas.tables import DAILY, PROGRESS
@@ -19,21 +16,11 @@ _POSTGRES_PROGRESS = f"SELECT max(version) FROM {PROGRESS.postgres} WHERE user_i
 _CLICKHOUSE_PROGRESS = f"SELECT max(version) FROM {PROGRESS.clickhouse} WHERE user_id = {{user:String}}"
 
 
-class Peek:
-    """A connection to each store; not shared between threads."""
+class Peek(Connected):
+    """Versions, store by store; not shared between threads."""
 
     def __init__(self, settings: Settings) -> None:
-        self._postgres = psycopg.connect(settings.address("postgres"), autocommit=True)
-        self._clickhouse = clickhouse_connect.get_client(
-            dsn=settings.address("clickhouse"), autogenerate_session_id=False
-        )
-        self._redis = redis.Redis.from_url(settings.address("redis"), decode_responses=True, socket_timeout=10)
-
-    def close(self) -> None:
-        """Let go of the connections."""
-        self._postgres.close()
-        self._clickhouse.close()
-        self._redis.close()
+        super().__init__(settings, decode_responses=True, socket_timeout=10)
 
     def version(self, store: str, user: str, day: str) -> int:
         """What one store holds; 0 for nothing, or for something that is no version."""

@@ -5,14 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import islice
-from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-import clickhouse_connect
 import msgspec
-import psycopg
-import redis
 
+from daybook.connected import Connected
 from daybook.keep.days import Dropped, dropped
 from daybook.recompute import DayKey, EventRow
 from daybook.settings import Settings
@@ -67,24 +64,12 @@ class Range(NamedTuple):
         return text or "1 = 1", {name: value for name, (_, value) in there.items()}
 
 
-class Stores:
-    """Connections to all three; close them by leaving the `with`."""
+class Stores(Connected):
+    """All three, by ranges of users."""
 
     def __init__(self, settings: Settings, redis_ttl_ms: int = 35 * 86_400_000) -> None:
-        self._postgres = psycopg.connect(settings.address("postgres"), autocommit=True)
-        self._clickhouse = clickhouse_connect.get_client(
-            dsn=settings.address("clickhouse"), autogenerate_session_id=False
-        )
-        self._redis = redis.Redis.from_url(settings.address("redis"), decode_responses=True)
+        super().__init__(settings, decode_responses=True)
         self.redis_ttl_ms = redis_ttl_ms
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, why: BaseException | None, at: TracebackType | None) -> None:
-        self._postgres.close()
-        self._clickhouse.close()
-        self._redis.close()
 
     def user_ranges(self, size: int) -> Iterator[Range]:
         """Ranges that together hold every user there could be, about `size` known users each."""

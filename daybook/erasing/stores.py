@@ -11,15 +11,14 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
-import clickhouse_connect
 import psycopg
 import redis
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from daybook.connected import Connected
 from daybook.errors import Problem
 from daybook.settings import Settings
 from schemas.suppression import says_of
@@ -39,6 +38,7 @@ _ERASING = "CREATE TABLE IF NOT EXISTS erasing (subject String) ENGINE = Memory"
 _ATTEMPTS = 3
 _SCAN = 5_000
 _REWRITE_S = 600.0
+_MUTATION_S = 3_600
 
 
 class Place(NamedTuple):
@@ -49,24 +49,12 @@ class Place(NamedTuple):
     offset: int
 
 
-class Stores:
-    """Connections to all three; close them by leaving the `with`."""
+class Stores(Connected):
+    """All three, as far as they are about one person."""
 
     def __init__(self, settings: Settings, user: str) -> None:
+        super().__init__(settings, clickhouse_patience_s=_MUTATION_S)
         self._user = user
-        self._postgres = psycopg.connect(settings.address("postgres"), autocommit=True)
-        self._clickhouse = clickhouse_connect.get_client(
-            dsn=settings.address("clickhouse"), autogenerate_session_id=False, send_receive_timeout=3_600
-        )
-        self._redis = redis.Redis.from_url(settings.address("redis"))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, why: BaseException | None, at: TracebackType | None) -> None:
-        self._postgres.close()
-        self._clickhouse.close()
-        self._redis.close()
 
     @property
     def postgres(self) -> psycopg.Connection[Any]:

@@ -1,0 +1,38 @@
+"""A connection to each of the three stores, for whoever looks into all of them at once."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self
+
+import clickhouse_connect
+import psycopg
+import redis
+
+from daybook.settings import Settings
+
+
+class Connected:
+    """Not shared between threads; `close`, or leaving the `with`, lets go of the connections."""
+
+    def __init__(self, settings: Settings, *, clickhouse_patience_s: int = 300, **redis_options: Any) -> None:
+        """`clickhouse_patience_s`: how long an answer may take; `redis_options`: as of redis.Redis."""
+        self._postgres = psycopg.connect(settings.address("postgres"), autocommit=True)
+        self._clickhouse = clickhouse_connect.get_client(
+            dsn=settings.address("clickhouse"),
+            autogenerate_session_id=False,
+            send_receive_timeout=clickhouse_patience_s,
+        )
+        self._redis = redis.Redis.from_url(settings.address("redis"), **redis_options)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, why: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._postgres.close()
+        self._clickhouse.close()
+        self._redis.close()
