@@ -140,3 +140,8 @@ def says_of(raw: bytes | None) -> bytes | None:
         return _subject(raw or b"").subject.encode() or None
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
+
+
+def named_by(key: bytes | None, raw: bytes | None) -> list[bytes]:
+    """The subjects that a refused record is about: its key, and whom its bytes name."""
+    return [subject for subject in (key, says_of(raw)) if subject]

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from schemas.suppression import Erased, OtherKey, says_of
+from schemas.suppression import Erased, OtherKey, named_by
 from schemas.topics import SUPPRESSED
 from sinks.base import Refusal, Retry
 from sinks.intake import Taken
@@ -110,8 +110,7 @@ def _of_user(row: Any) -> list[str]:
 
 
 def _of_refused(row: Any) -> list[str]:
-    said = [row.key, says_of(row.raw)]
-    return [subject.decode(errors="surrogateescape") for subject in said if subject]
+    return [subject.decode(errors="surrogateescape") for subject in named_by(row.key, row.raw)]
 
 
 _TABLES = (

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from schemas.positions import Position, beyond, decode_position, encode_position, is_position, version_of
 from schemas.rows import decode_rejected
-from schemas.suppression import Erased, matches, says_of
+from schemas.suppression import Erased, matches, named_by
 from schemas.topics import BY_SUBJECT, SUPPRESSED
 from streams.runtime.limit import Limit, Tally, tallied
 from streams.state import Counts, Guarded, Pairs, PartitionState, Records, Target
@@ -205,8 +205,7 @@ class OwnedPartition:
 
     def _names_erased(self, row: bytes | None) -> bool:
         rejected = decode_rejected(row or b"")
-        subjects = rejected.key, says_of(rejected.raw)
-        return any([subject is not None and self._erased.has(subject) for subject in subjects])
+        return any([self._erased.has(subject) for subject in named_by(rejected.key, rejected.raw)])
 
     # -- flushing
 
