@@ -18,12 +18,14 @@ _CONTENTS = 1024
 """Different contents; more would only slow this module down."""
 
 
-def meal_events(n: int, users: int, seed: int = 1, a_day: int = MEALS_PER_DAY) -> Iterator[tuple[bytes, bytes]]:
-    """`n` meals of `users` users as (key, value), time-ordered across users, about `a_day` a user and day. Same
-    arguments, same bytes."""
+def meal_events(
+    n: int, users: int, seed: int = 1, a_day: int = MEALS_PER_DAY, first: int = 0
+) -> Iterator[tuple[bytes, bytes]]:
+    """`n` meals of `users` users as (key, value), time-ordered across users, about `a_day` a user and day. Users are
+    numbered from `first`. Same arguments, same bytes."""
     random = dice(seed, "bench").random
     contents = [_content(seed, number) for number in range(_CONTENTS)]
-    subjects = [f"u_{number:06}" for number in range(users)]
+    subjects = [f"u_{number:06}" for number in range(first, first + users)]
     people = [
         (name.encode(), f'"type":"meal.logged","subject":"{name}","time":"', number % len(_OFFSETS))
         for number, name in enumerate(subjects)

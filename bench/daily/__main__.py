@@ -17,89 +17,29 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import confluent_kafka
 import psutil
 
+from bench.daily.truth import check, load, read_all
 from bench.daily.worker import PARTITIONS
 from daybook import topics
-from producers.bench_events import meal_events
-from producers.publish import Record, publish_records
-from schemas.codec import Rejected, decode
 from schemas.positions import decode_position, is_position
-from schemas.rows import decode_daily
 from schemas.topics import DAILY, DAILY_APP, LEDGER
 from stack.stack import Stack
-from streams.daily.contribution import meal
 
 
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def load(kafka: str, events: int, users: int, seed: int) -> int:
-    """Put the meals into Kafka; returns their total energy in calories, the truth to compare with."""
-    energy = 0
-
-    def records() -> Iterator[Record]:
-        nonlocal energy
-        for key, value in meal_events(events, users, seed):
-            event = decode(value)
-            assert not isinstance(event, Rejected)
-            energy += int.from_bytes(meal(event.data)[0][:8], "little")
-            yield Record("meals", key, value)
-
-    publish_records(kafka, records())
-    return energy
-
-
-class Read(NamedTuple):
-    """A committed record, with its append or creation time."""
-
-    partition: int
-    offset: int
-    ms: int
-    key: bytes
-    value: bytes
-
-
-def read_all(kafka: str, topic: str) -> Iterator[Read]:
-    """Every committed record that the topic holds now."""
-    consumer = confluent_kafka.Consumer(
-        {
-            "bootstrap.servers": kafka,
-            "group.id": "bench",
-            "isolation.level": "read_committed",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "auto.offset.reset": "earliest",
-        }
-    )
-    consumer.assign([confluent_kafka.TopicPartition(topic, p, 0) for p in range(PARTITIONS)])
-    left, heard = PARTITIONS, time.monotonic()
-    while left:
-        if time.monotonic() - heard > 10:
-            raise SystemExit(f"bench: topic {topic} could not be read to its end within 10 s")
-        for message in consumer.consume(10_000, 0.1):
-            heard = time.monotonic()
-            if (error := message.error()) is not None:
-                if error.code() != confluent_kafka.KafkaError._PARTITION_EOF:
-                    raise SystemExit(f"bench: {error}")
-                left -= 1
-            else:
-                place = message.partition() or 0, message.offset() or 0
-                yield Read(*place, message.timestamp()[1], message.key() or b"", message.value() or b"")
-    consumer.close()
-
-
-def folded(kafka: str) -> int:
+def folded(kafka: str, partitions: int = PARTITIONS) -> int:
     """How many source events the stream has committed."""
     consumer = confluent_kafka.Consumer({"bootstrap.servers": kafka, "group.id": DAILY_APP})
     try:
-        asked = [confluent_kafka.TopicPartition("meals", p) for p in range(PARTITIONS)]
+        asked = [confluent_kafka.TopicPartition("meals", p) for p in range(partitions)]
         return sum(max(tp.offset, 0) for tp in consumer.committed(asked, timeout=10))
     finally:
         consumer.close()
@@ -115,18 +55,21 @@ class Cost(NamedTuple):
     """Resident, of all workers, after the last event."""
 
 
-def run(kafka: str, events: int, cores: list[int | None]) -> Cost:
+def run(kafka: str, events: int, cores: list[int | None], partitions: int = PARTITIONS) -> Cost:
     """Fold everything, with a worker on each of `cores`."""
     workers = [
         subprocess.Popen(
-            [sys.executable, "-m", "bench.daily.worker", kafka, "" if core is None else str(core), f"bench-{number}"]
+            [
+                *(sys.executable, "-m", "bench.daily.worker", kafka, "" if core is None else str(core)),
+                *(f"bench-{number}", str(partitions)),
+            ]
         )
         for number, core in enumerate(cores)
     ]
     try:
         processes = [psutil.Process(worker.pid) for worker in workers]
         began = time.monotonic()
-        while (done := folded(kafka)) < events:
+        while (done := folded(kafka, partitions)) < events:
             for worker in workers:
                 if worker.poll() is not None:
                     raise SystemExit(f"bench: a worker ended with {worker.returncode}")
@@ -163,28 +106,14 @@ def kafka_bytes(folder: Path, topic: str) -> int:
     return sum(file.stat().st_size for file in logs if file.parent.name.rpartition("-")[0] == topic)
 
 
-def check(kafka: str, events: int, energy: int) -> int:
-    """Compare the rows with the truth; returns how many rows were written in all."""
-    last: dict[bytes, tuple[int, float, int]] = {}
-    written = 0
-    for message in read_all(kafka, DAILY.name):
-        row = decode_daily(message.value)
-        written += 1
-        last[message.key] = (row.meals_logged or 0, row.energy_kcal or 0.0, row.version)
-    meals, total = sum(m for m, _, _ in last.values()), sum(round(e * 1000) for _, e, _ in last.values())
-    if (meals, total) != (events, energy):
-        raise SystemExit(f"bench: rows say {meals} meals and {total} cal, the events {events} and {energy}")
-    return written
-
-
 def main() -> None:
     ask = argparse.ArgumentParser(prog="make bench-daily", description=__doc__)
     ask.add_argument("--events", type=int, default=1_000_000)
     ask.add_argument("--users", type=int, default=20_000)
     ask.add_argument("--seed", type=int, default=1)
-    ask.add_argument(
-        "--workers", type=int, default=1, help="each on a core; the last shares the broker's, where there is no other"
-    )
+    ask.add_argument("--workers", type=int, default=1, help="each on a core; the broker has the others")
+    ask.add_argument("--partitions", type=int, default=PARTITIONS)
+    ask.add_argument("--loaders", type=int, default=1, help="processes that fill Kafka and check the rows")
     args = ask.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and workers are stopped
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
@@ -192,19 +121,21 @@ def main() -> None:
         stack = Stack(Path(folder), say=say)
         try:
             kafka = stack.up(["kafka"]).kafka
-            topics.migrate(kafka, PARTITIONS, say)
-            energy = load(kafka, args.events, args.users, args.seed)
+            topics.migrate(kafka, args.partitions, say)
+            energy = load(kafka, args.events, args.users, args.seed, args.loaders)
             say(f"{args.events:,} meals of {args.users:,} users are in Kafka")
             pinned = len(cores) > 1
+            free = set(cores[: -args.workers] or cores[:1])
             if pinned:
-                os.sched_setaffinity(0, {cores[0]})  # looking at the worker must not cost it anything
+                os.sched_setaffinity(0, free)  # looking at the workers must not cost them anything
                 for status in stack.status():
                     if status.name == "kafka" and status.pid:
-                        pin_tree(status.pid, cores[0])
-            took = run(
-                kafka, args.events, [cores[-1 - n % len(cores)] if pinned else None for n in range(args.workers)]
-            )
-            rows = check(kafka, args.events, energy)
+                        pin_tree(status.pid, *free)
+            of_workers = [cores[-1 - n % len(cores)] if pinned else None for n in range(args.workers)]
+            took = run(kafka, args.events, of_workers, args.partitions)
+            if pinned:
+                os.sched_setaffinity(0, cores)
+            rows = check(kafka, args.events, energy, args.loaders)
             on_disk = {topic: kafka_bytes(Path(folder), topic) for topic in ("meals", LEDGER.name, DAILY.name)}
         finally:
             stack.down()
@@ -218,7 +149,8 @@ def main() -> None:
         "rows_written": rows,
         "kafka_bytes_per_row": round(on_disk[DAILY.name] / rows),
         "kafka_bytes_per_event": {topic: round(size / args.events) for topic, size in on_disk.items()},
-        "partitions": PARTITIONS,
+        "partitions": args.partitions,
+        "broker_cores": len(free),
         "pinned": pinned,
         "python": platform.python_version(),
         "machine": machine(),
@@ -226,11 +158,11 @@ def main() -> None:
     print(json.dumps(result))
 
 
-def pin_tree(pid: int, core: int) -> None:
-    """Pin a process, its threads and its children to one core."""
+def pin_tree(pid: int, *cores: int) -> None:
+    """Pin a process, its threads and its children to these cores."""
     for process in itertools.chain([psutil.Process(pid)], psutil.Process(pid).children(recursive=True)):
         for thread in process.threads():
-            os.sched_setaffinity(thread.id, {core})
+            os.sched_setaffinity(thread.id, cores)
 
 
 def machine() -> str:

@@ -13,4 +13,5 @@ PARTITIONS = 8
 if __name__ == "__main__":
     if core := sys.argv[2]:
         os.sched_setaffinity(0, {int(core)})  # before any thread is started: threads inherit it
-    run_worker(build(sys.argv[1], partitions=PARTITIONS, worker_name=sys.argv[3] if len(sys.argv) > 3 else None))
+    name, partitions = sys.argv[3] if len(sys.argv) > 3 else None, int(sys.argv[4]) if len(sys.argv) > 4 else PARTITIONS
+    run_worker(build(sys.argv[1], partitions=partitions, worker_name=name))

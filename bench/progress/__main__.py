@@ -27,7 +27,9 @@ import msgspec
 import psutil
 
 from bench.daily import __main__ as daily
-from bench.daily.__main__ import machine, pin_tree, read_all, say
+from bench.daily import truth
+from bench.daily.__main__ import machine, pin_tree, say
+from bench.daily.truth import read_all
 from bench.progress.days import daily_rows
 from bench.progress.worker import PARTITIONS
 from daybook import topics
@@ -151,9 +153,9 @@ def measure(kafka: str, core: int | None) -> dict[str, float]:
 
 def of_meals(kafka: str, events: int, users: int, core: int | None) -> dict[str, float]:
     """The daily stream first, then progress on what it wrote."""
-    energy = daily.load(kafka, events, users, 1)
+    energy = truth.load(kafka, events, users, 1)
     rate = daily.run(kafka, events, [core]).events_per_second
-    per_event = daily.check(kafka, events, energy) / events
+    per_event = truth.check(kafka, events, energy) / events
     found = measure(kafka, core)
     keeps_up = found["rows_per_second"] / per_event
     both = {"events_per_second": round(rate), "rows_per_event": round(per_event, 2)}

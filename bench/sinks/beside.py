@@ -30,7 +30,8 @@ from urllib.parse import urlsplit
 import psycopg
 
 import sinks.migrate
-from bench.daily.__main__ import machine, pin_tree, read_all
+from bench.daily.__main__ import machine, pin_tree
+from bench.daily.truth import read_all
 from bench.daily.worker import PARTITIONS
 from bench.peers.job import EDITED, adds_of, answer, day_of, events
 from bench.peers.rates import quantile
