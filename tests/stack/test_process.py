@@ -33,7 +33,7 @@ def python(script: str, folder: Path, **more: object) -> Spec:
 
 
 READY = "import pathlib, signal, sys, time; pathlib.Path('ready').touch(); "
-SERVE = READY + "print('serving', flush=True); time.sleep(600)"
+SERVE = "print('serving', flush=True); " + READY + "time.sleep(600)"
 
 
 def test_start_returns_when_ready_and_starts_only_once(worker: Process) -> None:
