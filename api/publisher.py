@@ -21,7 +21,10 @@ from producers.publish import Record
 
 log = logging.getLogger(__name__)
 
-LINGER_MS = 2
+LINGER_MS = 10
+IN_FLIGHT = 5
+"""Requests under way at most. librdkafka sends a partition per request: where the broker is slow to answer, events then
+gather into larger ones instead of queueing as many small ones before it."""
 QUEUED_EVENTS = 100_000
 QUEUED_KIB = 131_072
 PROBE_EVERY_S = 0.5
@@ -66,6 +69,7 @@ class Publisher:
                 "partitioner": "murmur2_random",
                 "compression.type": "lz4",
                 "linger.ms": LINGER_MS,
+                "max.in.flight.requests.per.connection": IN_FLIGHT,
                 "batch.size": 1_000_000,
                 "message.timeout.ms": int(answer_s * 1000),
                 "queue.buffering.max.messages": QUEUED_EVENTS,

@@ -21,6 +21,7 @@ import confluent_kafka
 import psutil
 import redis
 
+from api.publisher import IN_FLIGHT, LINGER_MS
 from bench.trending.load import views
 from daybook import running
 from sinks.redis.trending import keys
@@ -60,7 +61,16 @@ def measure(rate: int, probes: int, users: int) -> Freshness:
 
 
 def _producer(kafka: str) -> confluent_kafka.Producer:
-    return confluent_kafka.Producer({"bootstrap.servers": kafka, "linger.ms": 2, "partitioner": "murmur2_random"})
+    """As the HTTP service's (api/publisher.py)."""
+    return confluent_kafka.Producer(
+        {
+            "bootstrap.servers": kafka,
+            "linger.ms": LINGER_MS,
+            "partitioner": "murmur2_random",
+            "compression.type": "lz4",
+            "max.in.flight.requests.per.connection": IN_FLIGHT,
+        }
+    )
 
 
 def _spent(folder: Path) -> dict[str, float]:

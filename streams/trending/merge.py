@@ -16,8 +16,6 @@ from collections.abc import Container, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple, cast
 
-import msgspec
-
 from schemas.positions import GENERATION_SHIFT
 from schemas.topics import REBUILDS_APART, TRENDING, TRENDING_BLOCKS, TRENDING_GENERATION
 from schemas.trending import (
@@ -36,7 +34,6 @@ from schemas.trending import (
     TrendingList,
     block_key,
     decode_block,
-    encode_entry,
     encode_list,
     list_key,
     pack,
@@ -50,8 +47,7 @@ from streams.trending.boards import Asked, Board
 from streams.trending.crowd import Crowd
 from streams.trending.ranking import Place, ranked
 from streams.trending.scoring import KEEP_HOURS, Params, weeks_known
-from streams.trending.series import entry
-from streams.trending.summing import SumPath, best_path, difference
+from streams.trending.summing import SumPath, Written, best_path, difference
 
 KEEP_MINUTES = 9 * 1_440
 """A week, and the two days that stage one keeps too, rounded up."""
@@ -91,6 +87,8 @@ class Lists:
         """Item → its series."""
         self.claims: dict[str, dict[int, str]] = {}
         """Video → source partition → creator."""
+        self._creators: dict[str, str] = {}
+        """Video → creator, by these claims."""
         self.blocks: dict[tuple[str, str], Block] = {}
         self._counts: dict[bytes, Any] = {}
         """Each a Held."""
@@ -114,8 +112,7 @@ class Lists:
         self._later: tuple[dict[Shelf, dict[str, None]], ...] = tuple({} for _ in WINDOWS)
         """What has changed, of each window, since its last turn, but not since the last drain."""
         self._emitted: dict[tuple[int, str, int], list[tuple[Place, int]]] = {}
-        self._entries: dict[tuple[int, str, int], dict[str, tuple[tuple[Any, ...], msgspec.Raw]]] = {}
-        """Of each list: item → what its entry was made of, and the entry, encoded."""
+        self._entries: dict[tuple[int, str, int], Written] = {}
 
     # -- streams.state.PartitionState
 
@@ -155,19 +152,21 @@ class Lists:
         blocked = {of: {b.id for b in self.blocks.values() if b.blocked and b.kind == of} for of in KINDS}
         for at, name, asked in self._moved():
             kind, region, _ = at
+            board, creator_of = self._boards[at], self._creators.get if kind == 0 else None
             rank = partial(
                 ranked,
                 blocked=blocked[KINDS[kind]],
-                creator_of=self.creator_of if kind == 0 else None,
+                creator_of=creator_of,
                 per_creator=self.params.per_creator,
             )
-            board = self._boards[at]
             places = board.places(rank, self.path.scoring, asked)
             shown = [(place, board.scores[place.item]) for place in places]
             if self._emitted.get(at) != shown:
                 self._emitted[at] = shown
                 row = TrendingList(KINDS[kind], region, name, version, self.clock_ms)
-                row.entries = cast("list[Entry]", self._written(at, places, asked))
+                entries = self.path.written(asked, places, board.scores, self._entries.get(at, {}), creator_of)
+                self._entries[at] = entries
+                row.entries = cast("list[Entry]", [encoded for _, encoded in entries.values()])
                 rows.append((list_key(row), encode_list(row)))
         drained = Drained(list(self._state.items()), {TRENDING.name: rows})
         self._state, self._changed = {}, {}
@@ -234,15 +233,13 @@ class Lists:
             claims.pop(what.source, None)
         else:
             claims[what.source] = count.creator
-        if not claims:
+        if claims:
+            self._creators[what.id] = max(claims.values())
+        else:
             del self.claims[what.id]
+            self._creators.pop(what.id, None)
         for at in [at for at, items in self.shelves.items() if at[0] == 0 and what.id in items]:
             self._changed.setdefault(at, {})[what.id] = None
-
-    def creator_of(self, video: str) -> str | None:
-        """Who made a video."""
-        claims = self.claims.get(video)
-        return None if claims is None else max(claims.values())
 
     def _see(self, kind: int, hour: int, views: int) -> None:
         own = self._seen[kind]
@@ -302,25 +299,6 @@ class Lists:
                 yield at, name, asked
             self._stale.discard(number)
             later.clear()
-
-    def _written(self, at: tuple[int, str, int], places: list[Place], asked: Asked) -> list[msgspec.Raw]:
-        """The entries of a list; those that would be as they were are taken from there."""
-        before, found = self._entries.get(at, {}), dict[str, tuple[tuple[Any, ...], msgspec.Raw]]()
-        for item, left_out in places:
-            series = asked.items[item]
-            creator = self.creator_of(item) if at[0] == 0 else None
-            made_of = (series.changes, asked.now, asked.weeks, creator, left_out)
-            held = before.get(item)
-            if held is None or held[0] != made_of:
-                parts, sums = series.parts(*asked[1:]), series.summed(asked.window, asked.now)
-                unique = 0
-                if series.crowd is not None:
-                    unique = series.crowd.unique(asked.window, asked.now, sums.viewers, self.path.exactly)
-                shown = entry(item, sums, parts, unique, creator, left_out)
-                held = made_of, msgspec.Raw(encode_entry(shown))
-            found[item] = held
-        self._entries[at] = found
-        return [written for _, written in found.values()]
 
     # -- blocks
 

@@ -18,7 +18,9 @@ import heapq
 
 from schemas.positions import GENERATION_SHIFT
 from schemas.topics import REBUILDS_APART, TRENDING_GENERATION
-from schemas.trending import ALL, unpack_bundle
+from msgspec import Raw
+
+from schemas.trending import ALL, Entry, encode_entry, unpack_bundle
 from streams.trending.crowd import Crowd
 from streams.trending.scoring import AHEAD, HOURS_PER_WEEK, MINUTES, hour_weights, landmark, score, weight
 from streams.trending.series import Summed
@@ -319,6 +321,28 @@ cdef class Series:
         over = max(over, 0.0) + 1.0
         return over * over * 1000.0 / (expected * unit) * (1.0 + NEAR) + 1.0
 
+    cdef object entry(self, name, points, int w, int64_t now, int weeks, creator, left_out):
+        """See `entry` of series.py; `points`: its score."""
+        cdef Total *sums = self.settle(w, now)
+        params = self.scale.params
+        unit = self.scale.unit(w, now)
+        views, plain, reacted = sums.viewers, sums.plain, sums.reacted
+        reactions = reacted * params.reaction_milli // 1000
+        observed = (sums.seen + reactions) / unit
+        undecayed = views + plain * reactions / reacted if reacted else views
+        return Entry(
+            name,
+            points,
+            round(observed, 3),
+            round(max(self.base(w, now, weeks), params.floor * unit, 1) / unit, 3),
+            views,
+            0 if self.crowd is None else self.crowd.unique(w, now, views, few),
+            round(reactions / unit, 3),
+            round(observed / undecayed, 4) if undecayed else 0.0,
+            creator,
+            left_out,
+        )
+
     cdef object exact(self, int w, int64_t now, int weeks):
         """See `score` of scoring.py; None: no trend."""
         cdef Total *sums = &self.sums[w]
@@ -405,6 +429,24 @@ cdef class NativeScoring:
                     scores[item] = points
                     continue
             scores.pop(item, None)
+
+
+def written(asked, list places, dict scores, dict before, creator_of):
+    """The entries of a list (streams.trending.merge.Lists._written); those that would be as they were are of `before`."""
+    cdef dict items = asked[0], found = {}
+    cdef int w = asked[1], weeks = asked[3]
+    cdef int64_t now = asked[2]
+    cdef Series series
+    for item, left_out in places:
+        series = <Series?>items[item]
+        creator = creator_of(item) if creator_of is not None else None
+        made_of = (series.changes, now, weeks, creator, left_out)
+        held = before.get(item)
+        if held is None or held[0] != made_of:
+            shown = series.entry(item, scores[item], w, now, weeks, creator, left_out)
+            held = made_of, Raw(encode_entry(shown))
+        found[item] = held
+    return found
 
 
 cdef class Held:

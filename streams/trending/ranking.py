@@ -47,7 +47,7 @@ def ranked(
 
 
 def _from_the_best(scores: Mapping[str, int]) -> Iterable[str]:
-    return [item for _, item in sorted([(-score, item) for item, score in scores.items()])]
+    return sorted(sorted(scores), key=scores.__getitem__, reverse=True)  # equals stay as they were: by name
 
 
 def _left_out(

@@ -8,12 +8,15 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from schemas.trending import Count
+import msgspec
+
+from schemas.trending import Count, encode_entry
 from streams.compiled import compiled
-from streams.trending.boards import PythonScoring, Scoring
+from streams.trending.boards import Asked, PythonScoring, Scoring
 from streams.trending.crowd import Exactly
+from streams.trending.ranking import Place
 from streams.trending.scoring import MINUTES, Params, weight
-from streams.trending.series import Series
+from streams.trending.series import Series, entry
 from streams.trending.viewers import exactly
 
 MOST_WEIGHT = 1 << 31
@@ -28,6 +31,11 @@ class Held(NamedTuple):
     reactions: int
 
 
+Written = dict[str, tuple[tuple[Any, ...], msgspec.Raw]]
+"""Item → what its entry was made of, and the entry, encoded; in the order of the list."""
+Write = Callable[[Asked, list[Place], dict[str, int], Written, Callable[[str], str | None] | None], Written]
+
+
 class SumPath(NamedTuple):
     """What stage two sums and ranks with."""
 
@@ -39,11 +47,41 @@ class SumPath(NamedTuple):
     take: Callable[[Any, list[bytes]], int] | None
     """Takes bundles, says how many held anything new; None: Lists does it itself."""
     exactly: Exactly
+    written: Write
+    """Makes the entries of a list: of places, scores, the entries before it, and who made a video."""
+
+
+def written(
+    exactly: Exactly,
+    asked: Asked,
+    places: list[Place],
+    scores: dict[str, int],
+    before: Written,
+    creator_of: Callable[[str], str | None] | None,
+) -> Written:
+    """The entries of a list; those that would be as they were are taken from `before`."""
+    found: Written = {}
+    for item, left_out in places:
+        series = asked.items[item]
+        creator = creator_of(item) if creator_of is not None else None
+        made_of = (series.changes, asked.now, asked.weeks, creator, left_out)
+        held = before.get(item)
+        if held is None or held[0] != made_of:
+            parts, sums = series.parts(*asked[1:]), series.summed(asked.window, asked.now)
+            unique = 0
+            if series.crowd is not None:
+                unique = series.crowd.unique(asked.window, asked.now, sums.viewers, exactly)
+            shown = entry(item, sums, parts, unique, creator, left_out)
+            held = made_of, msgspec.Raw(encode_entry(shown))
+        found[item] = held
+    return found
 
 
 def python_path(params: Params) -> SumPath:
     """Python all the way."""
-    return SumPath(functools.partial(Series, params), Held, PythonScoring(), None, exactly)
+    return SumPath(
+        functools.partial(Series, params), Held, PythonScoring(), None, exactly, functools.partial(written, exactly)
+    )
 
 
 def best_path(params: Params) -> SumPath:
@@ -53,7 +91,7 @@ def best_path(params: Params) -> SumPath:
         return python_path(params)
     scale = native.Scale(params)
     make = functools.partial(native.Series, scale)
-    return SumPath(make, native.Held, native.NativeScoring(scale), native.take, native.few)
+    return SumPath(make, native.Held, native.NativeScoring(scale), native.take, native.few, native.written)
 
 
 def difference(count: Count, old: Held | None) -> tuple[int, int, int, int]:
