@@ -29,6 +29,7 @@ from sinks.redis.trending import keys
 PROBE_REGION = "IS"
 PATIENCE_S = 30.0
 LATE = 5.0
+_TOPICS = ("trending-counts", "trending")
 _PROBE = re.compile(rb"probe(\d+)")
 
 
@@ -90,6 +91,7 @@ def _watched(folder: Path, kafka: str, url: str, rate: int, probes: int, users: 
     feeding = threading.Thread(target=_feed, args=(kafka, rate, users, stop, sent), daemon=True)
     producer, seconds = _producer(kafka), []
     name = keys("videos", PROBE_REGION, "1h")[0]
+    watch = _Watch(kafka)
     with redis.Redis.from_url(url, decode_responses=True) as store:
         _probe(producer, store, name, -1, PATIENCE_S)  # everything is under way
         feeding.start()
@@ -105,47 +107,61 @@ def _watched(folder: Path, kafka: str, url: str, rate: int, probes: int, users: 
         cores = [(name, (now - spent.get(name, 0.0)) / took) for name, now in _spent(folder).items()]
     stop.set()
     feeding.join()
-    steps = _steps(kafka, sent_at, seconds)
+    watch.end()
+    steps = watch.steps(sent_at, seconds)
     return Freshness(per_second, sorted(seconds), sorted(cores, key=lambda one: -one[1]), steps)
 
 
-def _steps(kafka: str, sent_at: list[float], seconds: list[float]) -> list[tuple[str, list[float]]]:
-    """Where the time of each probe went, by when the transaction that told it was begun: read from the topics."""
-    counted, listed = _first_told(kafka, "trending-counts", len(sent_at)), _first_told(kafka, "trending", len(sent_at))
-    came = [n for n, took in enumerate(seconds) if took < LATE and len(counted.get(n, ())) and listed.get(n)]
-    way = {
-        "views to the last of their counts": [max(counted[n][:3]) - sent_at[n] for n in came],
-        "to the list": [listed[n][0] - max(counted[n][:3]) for n in came],
-        "to Redis": [sent_at[n] + seconds[n] - listed[n][0] for n in came],
-    }
-    return [(name, sorted(took)) for name, took in way.items()]
+class _Watch:
+    """Reads two topics as any reader of committed records does, and notes when it is told of a probe."""
 
+    def __init__(self, kafka: str) -> None:
+        self.begun: dict[str, dict[int, list[float]]] = {topic: {} for topic in _TOPICS}
+        """Topic → probe → when the transactions began that tell of it [s since 1970], in the order of their coming."""
+        self.seen: dict[str, dict[int, list[float]]] = {topic: {} for topic in _TOPICS}
+        """When they could be read."""
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._read, args=(kafka,), daemon=True)
+        self._thread.start()
 
-def _first_told(kafka: str, topic: str, probes: int) -> dict[int, list[float]]:
-    """Probe → times of the records that name it, ascending [s since 1970]."""
-    reader = confluent_kafka.Consumer(
-        {
-            "bootstrap.servers": kafka,
-            "group.id": "bench",
-            "isolation.level": "read_committed",
-            "enable.partition.eof": True,
+    def _read(self, kafka: str) -> None:
+        reader = confluent_kafka.Consumer(
+            {"bootstrap.servers": kafka, "group.id": "bench", "isolation.level": "read_committed"}
+        )
+        known = reader.list_topics().topics
+        reader.assign(
+            [
+                confluent_kafka.TopicPartition(topic, number, confluent_kafka.OFFSET_END)
+                for topic in _TOPICS
+                for number in known[topic].partitions
+            ]
+        )
+        while not self._stop.is_set():
+            for record in reader.consume(1_000, 0.02):
+                now, topic = time.time(), record.topic() or ""
+                if not record.error():
+                    for name in set(_PROBE.findall(record.value() or b"")):
+                        self.begun[topic].setdefault(int(name), []).append(record.timestamp()[1] / 1000)
+                        self.seen[topic].setdefault(int(name), []).append(now)
+        reader.close()
+
+    def end(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def steps(self, sent_at: list[float], seconds: list[float]) -> list[tuple[str, list[float]]]:
+        """Where the time of each probe went that came: each step's times, ascending."""
+        counts, lists = self.seen["trending-counts"], self.seen["trending"]
+        came = [n for n, took in enumerate(seconds) if took < LATE and len(counts.get(n, ())) > 2 and lists.get(n)]
+        begun = {topic: {n: told[n] for n in came} for topic, told in self.begun.items()}
+        way = {
+            "views to the last of their counts": [begun["trending-counts"][n][2] - sent_at[n] for n in came],
+            "until it can be read": [counts[n][2] - begun["trending-counts"][n][2] for n in came],
+            "to the list": [begun["trending"][n][0] - counts[n][2] for n in came],
+            "until that can be read": [lists[n][0] - begun["trending"][n][0] for n in came],
+            "to Redis": [sent_at[n] + seconds[n] - lists[n][0] for n in came],
         }
-    )
-    places = [
-        confluent_kafka.TopicPartition(topic, number, confluent_kafka.OFFSET_BEGINNING)
-        for number in reader.list_topics(topic).topics[topic].partitions
-    ]
-    reader.assign(places)
-    told, ended = dict[int, list[float]](), 0
-    while ended < len(places):
-        for record in reader.consume(1_000, 5):
-            if record.error():
-                ended += 1
-                continue
-            for name in set(_PROBE.findall(record.value() or b"")):
-                told.setdefault(int(name), []).append(record.timestamp()[1] / 1000)
-    reader.close()
-    return {number: sorted(times) for number, times in told.items()}
+        return [(name, sorted(took)) for name, took in way.items()]
 
 
 def _feed(kafka: str, rate: int, users: int, stop: threading.Event, sent: list[int]) -> None:
