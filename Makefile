@@ -7,7 +7,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test nemesis test-faults test-slow check pictures bench-daily bench-recs bench-http soak bench bench-quick clean
+.PHONY: help setup demo test nemesis test-faults test-slow test-drills check pictures bench-daily bench-recs bench-http soak bench bench-quick clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -45,6 +45,9 @@ test-faults: nemesis  ## the nemesis, then every fault alone by the law that it 
 
 test-slow: setup  ## the suites that take minutes: kills in a replay, audit, rebuild, old days and trending under kill -9
 	@$(BIN)/python -m pytest -q -m slow
+
+test-drills: setup  ## what an operator does on a bad day: upgrade, rollback, restores, the loss of Kafka; says how long each step took
+	@$(BIN)/python -m pytest -q -s -m slow tests/drills
 
 check: $(READY)  ## ruff, mypy, import rules
 	@$(BIN)/ruff check --quiet .

@@ -26,6 +26,7 @@ from daybook.commands import (
     keep,
     recommend,
     rejected,
+    repair,
     servers,
     trending,
     workers,
@@ -73,7 +74,7 @@ for command in (
     *(workers.migrate, workers.rebuild, workers.worker, workers.token),
     *(events.send, events.replay, events.generate),
     *(checks.wait, checks.verify, checks.rollup, explain.explain, recommend.recommend, erase.erase, erase.export),
-    *(keep.keep, keep.restore, keep.growth),
+    *(keep.keep, keep.restore, keep.growth, repair.repair),
 ):
     app.command()(command)
 app.command(hidden=True)(workers.supervisor)

@@ -12,6 +12,7 @@ import msgspec
 from daybook import kafka
 from daybook.errors import Problem, Refused
 from schemas.generations import KEY, Generations, decode, encode, unfit
+from schemas.positions import unreadable
 from schemas.topics import GENERATIONS, TOPICS, generation_of
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class Admitted(NamedTuple):
 
     generation: int
     partitions: int
+    state_format: int
+    """What its state is to be written in."""
 
 
 class Facts(NamedTuple):
@@ -56,11 +59,13 @@ def admit(bootstrap: str) -> Admitted:
     known = read(bootstrap)
     if known is not None and (why := unfit(known, found.ids, found.partitions)) is not None:
         raise Refused(why)
+    if known is not None and (why := unreadable(known.state_format)) is not None:
+        raise Refused(f"Kafka at {bootstrap}: {why}")
     if missing := [topic.name for topic in TOPICS if topic.name not in found.ids]:
         raise Problem(f"Kafka at {bootstrap} has no topic {missing[0]}: run daybook migrate first")
     if known is None:
         raise Problem(f"Kafka at {bootstrap} has nothing on the topic {GENERATIONS.name}: run daybook migrate first")
-    return Admitted(generation_of(known.rebuilds), known.partitions)
+    return Admitted(generation_of(known.rebuilds), known.partitions, known.state_format)
 
 
 def read(bootstrap: str) -> Generations | None:

@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from daybook import topics
+from daybook import generations, lost, topics
 from daybook.settings import Settings
 
 
-def migrate(settings: Settings, say: Callable[[str], None]) -> int:
-    """Create and check topics, apply the numbered migrations that are missing; returns the number of partitions."""
+def migrate(settings: Settings, say: Callable[[str], None], state_format: int | None = None) -> int:
+    """Create and check topics, apply the numbered migrations that are missing; returns the number of partitions.
+
+    ``state_format``: what workers shall write from their next start on. Raises Refused where Kafka is empty
+    and the stores are not.
+    """
     from daybook.keep import once
     from sinks import migrate as stores
 
-    count = topics.migrate(settings.address("kafka"), settings.partitions, say)
+    if generations.read(settings.address("kafka")) is None:
+        lost.refuse_if_lost(settings)
+    count = topics.migrate(settings.address("kafka"), settings.partitions, say, state_format)
     for name in asyncio.run(stores.migrate(settings.address("postgres"), settings.address("clickhouse"))):
         say(f"migration applied: {name}")
     once.make_months(settings)

@@ -9,18 +9,21 @@ winners   those whose events have expired are known to the old ledger and to Cli
 
 Workers are stopped meanwhile. What is done is written to the topic `generations`, step by step: a rebuild that was cut
 short is gone on with by calling it again, and no worker begins before it is finished.
+
+Where Kafka itself was lost, the stores are what there is to begin from: lost.py.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec.structs import replace
 
-from daybook import generations, kafka, sinking, suppressing, waiting
+from daybook import generations, kafka, lost, sinking, suppressing, waiting
 from daybook.errors import Problem
+from daybook.rewind import deserted
 from daybook.settings import Settings
 from daybook.telling import Teller
 from schemas.generations import Generations, Moving
@@ -38,15 +41,25 @@ CARRIED = (SUPPRESSED, *SOURCES, MILESTONES, TRENDING_BLOCKS)
 """Topics whose records nobody can derive again. (What is refused is refused again, at its new place.)"""
 _SUFFIX = ".moving"
 _PATIENCE_S = 60.0
-_SESSIONS_S = 20.0
-"""Longer than a session of any worker."""
 _BATCH = 5_000
 _BY_PLACE = {"clickhouse": ("events", "rejected", "replayed", "positions"), "postgres": ("rejected", "replayed")}
 """Tables whose rows are known by the places of events, which change."""
 
 
-def rebuild(settings: Settings, partitions: int | None, say: Say) -> int:
-    """Do it; returns the new number of rebuilds. Raises Problem if workers run or a server does not answer."""
+class Placed(NamedTuple):
+    """A record for a topic, with the time that it shall have there."""
+
+    key: bytes | None
+    value: bytes | None
+    ms: int
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+def rebuild(settings: Settings, partitions: int | None, say: Say, *, from_stores: bool = False) -> int:
+    """Do it; returns the new number of rebuilds. Raises Problem if workers run or a server does not answer.
+
+    ``from_stores``: Kafka is another one, and empty. What of its topics the stores keep is filled in.
+    """
     bootstrap = settings.address("kafka")
     client = kafka.admin(bootstrap)
     groups = [
@@ -59,8 +72,10 @@ def rebuild(settings: Settings, partitions: int | None, say: Say) -> int:
         *sinking.groups().values(),
     ]
     for group in groups:
-        _deserted(client, group)
+        deserted(client, group)
     known = generations.read(bootstrap)
+    if from_stores:
+        known = lost.begin(settings, client, known, partitions, say)
     if known is None:
         raise Problem(f"nothing was ever folded on Kafka at {bootstrap}: run daybook migrate")
     if known.moving is None:
@@ -74,52 +89,48 @@ def rebuild(settings: Settings, partitions: int | None, say: Say) -> int:
         raise Problem(f"a rebuild with {count} partitions was begun: finish it first, with daybook rebuild")
     # One that was cut short may have left the list in its copy alone.
     lists = {SUPPRESSED.name, SUPPRESSED.name + _SUFFIX} & kafka.partition_counts(client, bootstrap).keys()
-    _Kafka(client, bootstrap, known, suppressing.known(settings, lists), say).move(count)
+    topics = Topics(client, bootstrap, known, suppressing.known(settings, lists), say)
+    if moving.from_stores:
+        lost.fill(topics, settings, count)
+    else:
+        topics.move(count)
     for group in groups:
         _forget_group(client, group.id)
-    _forget_places(settings)
+    _forget_places(settings, moving.from_stores)
     hinted = _hint_winners(settings)
     say(f"{hinted:,} winners handed to their new owners")
     after = generations.facts(client, bootstrap)
-    known = Generations(known.rebuilds + 1, count, dict(after.ids))
+    known = Generations(known.rebuilds + 1, count, dict(after.ids), known.state_format)
     generations.write(bootstrap, known)
     return known.rebuilds
 
 
-def _deserted(client: AdminClient, group: waiting.Group) -> None:
-    """A worker that was stopped stays a member until its session ends: static members do not leave."""
-    deadline = time.monotonic() + _SESSIONS_S
-    while members := kafka.members(client, group.id):
-        if time.monotonic() > deadline:
-            raise Problem(f"{group.who} still has {members} workers: stop all workers first")
-        time.sleep(0.5)
-
-
-class _Kafka:
+class Topics:
     """The topics' part."""
 
     def __init__(self, client: AdminClient, bootstrap: str, known: Generations, erased: Erased, say: Say) -> None:
-        self._client, self._bootstrap, self._known, self._say = client, bootstrap, known, say
-        self._erased = erased
+        self._client, self._bootstrap, self._known = client, bootstrap, known
+        self.say = say
+        self.erased = erased
 
     def move(self, count: int) -> None:
         """Every topic is new with so many partitions, or as it was where nothing changes."""
         present = kafka.partition_counts(self._client, self._bootstrap)
         same = self._known.partitions == count and all(present.get(t.name) == count for t in CARRIED)
-        same = same and not self._moving.copied
+        same = same and not self.moving.copied
         for topic in () if same else CARRIED:
             self._carry(topic, count)
         self._carry_winners(count)
         for topic in TOPICS:
             if topic not in (*CARRIED, HINTS, LEDGER):
-                self._remake(topic.name, count, topic.config)
+                self.remake(topic.name, count, topic.config)
 
     def _carry_winners(self, count: int) -> None:
         """What the ledger holds, and no store may hold yet, is hinted to the new owners."""
-        if HINTS.name not in self._moving.placed:
-            self._remake(HINTS.name, count, HINTS.config)
-            self._done(replace(self._moving, placed=(*self._moving.placed, HINTS.name)))
-        if LEDGER.name not in self._moving.placed:
+        if HINTS.name not in self.moving.placed:
+            self.remake(HINTS.name, count, HINTS.config)
+            self.done(replace(self.moving, placed=(*self.moving.placed, HINTS.name)))
+        if LEDGER.name not in self.moving.placed:
             if LEDGER.name in kafka.partition_counts(self._client, self._bootstrap):
                 winners = ((m.key(), m.value()) for m in self._records(LEDGER.name))
                 hints = (
@@ -128,32 +139,32 @@ class _Kafka:
                     if key and winner and not key.startswith(b"\0")
                 )
                 Teller(self._bootstrap).send(HINTS.name, hints)
-            self._remake(LEDGER.name, count, LEDGER.config)
-            self._done(replace(self._moving, placed=(*self._moving.placed, LEDGER.name)))
+            self.remake(LEDGER.name, count, LEDGER.config)
+            self.done(replace(self.moving, placed=(*self.moving.placed, LEDGER.name)))
 
     def _carry(self, topic: Topic, count: int) -> None:
-        moving, copy = self._moving, topic.name + _SUFFIX
+        moving, copy = self.moving, topic.name + _SUFFIX
         by_create_time = topic.config | ({"message.timestamp.type": "CreateTime"} if topic.append_time else {})
         if topic.name not in (*moving.copied, *moving.placed):
-            self._remake(copy, count, by_create_time)
+            self.remake(copy, count, by_create_time)
             if topic.name in kafka.partition_counts(self._client, self._bootstrap):
-                self._copy(topic.name, copy, _placing(topic, count))
-            self._done(replace(moving, copied=(*moving.copied, topic.name)))
-        if topic.name not in self._moving.placed:
-            self._remake(topic.name, count, by_create_time)
-            moved = self._copy(copy, topic.name, _placing(topic, count))
+                self._copy(topic.name, copy, placing(topic, count))
+            self.done(replace(moving, copied=(*moving.copied, topic.name)))
+        if topic.name not in self.moving.placed:
+            self.remake(topic.name, count, by_create_time)
+            moved = self._copy(copy, topic.name, placing(topic, count))
             if topic.append_time:
-                self._stamp_again(topic)
-            self._done(replace(self._moving, placed=(*self._moving.placed, topic.name)))
-            self._say(f"{topic.name}: {moved:,} records placed in {count} partitions")
+                self.stamp_again(topic)
+            self.done(replace(self.moving, placed=(*self.moving.placed, topic.name)))
+            self.say(f"{topic.name}: {moved:,} records placed in {count} partitions")
         self._delete(copy)
 
     @property
-    def _moving(self) -> Moving:
+    def moving(self) -> Moving:
         assert self._known.moving is not None
         return self._known.moving
 
-    def _done(self, moving: Moving) -> None:
+    def done(self, moving: Moving) -> None:
         self._known = replace(self._known, moving=moving)
         generations.write(self._bootstrap, self._known)
 
@@ -166,7 +177,7 @@ class _Kafka:
             if why.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                 kafka.unreachable(self._bootstrap, why)
 
-    def _remake(self, name: str, count: int, config: dict[str, str]) -> None:
+    def remake(self, name: str, count: int, config: dict[str, str]) -> None:
         from confluent_kafka import KafkaException
         from confluent_kafka.admin import NewTopic
 
@@ -186,7 +197,7 @@ class _Kafka:
                 raise Problem(f"Kafka at {self._bootstrap} does not show the new topic {name}")
             time.sleep(0.1)
 
-    def _stamp_again(self, topic: Topic) -> None:
+    def stamp_again(self, topic: Topic) -> None:
         """The broker's clock stamps what comes from now on; what was copied keeps its times."""
         from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
@@ -198,6 +209,16 @@ class _Kafka:
     def _copy(self, source: str, target: str, place: Callable[[bytes], int]) -> int:
         """Every committed record, placed by its key, with its time and headers; order per key stays. What is left of
         erased users stays behind."""
+        of_users = source.removesuffix(_SUFFIX) in BY_SUBJECT
+        records = (
+            Placed(message.key(), message.value(), message.timestamp()[1], message.headers() or [])
+            for message in self._records(source)
+            if not of_users or (key := message.key()) is None or not self.erased.has(key)
+        )
+        return self.produce(target, records, place)
+
+    def produce(self, target: str, records: Iterable[Placed], place: Callable[[Any], int]) -> int:
+        """Write them; returns how many once all are acknowledged. Raises Problem with the first that is not."""
         from confluent_kafka import Producer
 
         producer = Producer(
@@ -217,19 +238,16 @@ class _Kafka:
                 failed.append(error.str())
 
         count = 0
-        of_users = source.removesuffix(_SUFFIX) in BY_SUBJECT
-        for message in self._records(source):
-            if of_users and (key := message.key()) is not None and self._erased.has(key):
-                continue
+        for record in records:
             while True:
                 try:
                     producer.produce(
                         target,
-                        message.value(),
-                        message.key(),
-                        place(message.key()),
-                        timestamp=message.timestamp()[1],
-                        headers=message.headers() or [],
+                        record.value,
+                        record.key,
+                        place(record.key),
+                        timestamp=record.ms,
+                        headers=list(record.headers),
                         on_delivery=delivered,
                     )
                     break
@@ -278,7 +296,7 @@ class _Kafka:
             consumer.close()
 
 
-def _placing(topic: Topic, count: int) -> Callable[[bytes], int]:
+def placing(topic: Topic, count: int) -> Callable[[bytes], int]:
     """Key → partition of a topic with so many: -1 leaves it to the producer, which goes by the key's hash."""
     if topic is SUPPRESSED:
         return lambda key: 0  # where the whole list is; owners have nobody to drop after a rebuild
@@ -297,8 +315,8 @@ def _forget_group(client: AdminClient, group: str) -> None:
             raise Problem(f"the consumer group {group} cannot be deleted: {why.args[0].str()}") from why
 
 
-def _forget_places(settings: Settings) -> None:
-    """Empty what is known by places; the sinks fill it again from the topics."""
+def _forget_places(settings: Settings, blocks: bool) -> None:
+    """Empty what is known by places; the sinks fill it again from the topics. `blocks`: what admins said too."""
     import clickhouse_connect
     import psycopg
     import redis
@@ -307,7 +325,8 @@ def _forget_places(settings: Settings) -> None:
         for table in _BY_PLACE["clickhouse"]:
             client.command(f"TRUNCATE TABLE {table}")
     with psycopg.connect(settings.address("postgres"), autocommit=True) as postgres:
-        postgres.execute(f"TRUNCATE {', '.join(_BY_PLACE['postgres'])}".encode())
+        tables = (*_BY_PLACE["postgres"], *(("trending_blocks",) if blocks else ()))
+        postgres.execute(f"TRUNCATE {', '.join(tables)}".encode())
     with redis.Redis.from_url(settings.address("redis")) as store:
         store.delete("daybook:filled")
 

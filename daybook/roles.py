@@ -56,7 +56,7 @@ def run(role: str, settings: Settings) -> None:
                 from daybook import serving
 
                 return serving.run(settings, ready)
-            generation, partitions = generations.admit(settings.address("kafka"))
+            generation, partitions, _ = generations.admit(settings.address("kafka"))
             if role in ("loader", "audit"):
                 _without_topics(settings, role, generation, partitions, ready)
             else:
@@ -106,11 +106,12 @@ def stream(settings: Settings, role: str = "streams") -> ChunkApp:
     """The Faust app of one of STREAMS for these servers."""
     agent = import_module(STREAMS[role])
     bootstrap = settings.address("kafka")
-    generation, partitions = generations.admit(bootstrap)
+    generation, partitions, state_format = generations.admit(bootstrap)
     app: ChunkApp = agent.build(
         bootstrap,
         partitions=partitions,
         generation=generation,
+        state_format=state_format,
         worker_name=settings.name_of(role),
         **({"erased": suppressing.known(settings)} if role in OF_USERS else {}),
         **(_old_days(settings) if role == "streams" else {}),

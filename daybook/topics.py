@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from daybook import generations, kafka
-from daybook.errors import Problem, Refused
+from daybook.errors import Misuse, Problem, Refused
 from schemas.generations import Generations, unfit
+from schemas.positions import NEWEST, unreadable
 from schemas.topics import GENERATIONS, TOPICS, Topic
 
 if TYPE_CHECKING:
@@ -20,14 +21,17 @@ _MUST_HOLD = ("cleanup.policy", "message.timestamp.type")
 """What correctness rests on; retention and the like are the operator's to change."""
 
 
-def migrate(bootstrap: str, partitions: int | None, say: Callable[[str], None]) -> int:
+def migrate(bootstrap: str, partitions: int | None, say: Callable[[str], None], state_format: int | None = None) -> int:
     """Create the topics that are missing and check the others; returns the number of partitions that all have.
 
-    ``partitions``: what somebody asked for, if anybody did. Raises Problem if topics that exist are not as declared.
+    ``partitions``, ``state_format``: what somebody asked for, if anybody did. Raises Problem if topics that exist
+    are not as declared.
     """
     from confluent_kafka import KafkaError, KafkaException
     from confluent_kafka.admin import NewTopic
 
+    if state_format is not None and (why := unreadable(state_format)) is not None:
+        raise Misuse(f"--state-format: {why}")
     client = kafka.admin(bootstrap)
     present = kafka.partition_counts(client, bootstrap)
     known, found = generations.read(bootstrap), generations.facts(client, bootstrap)
@@ -45,20 +49,35 @@ def migrate(bootstrap: str, partitions: int | None, say: Callable[[str], None]) 
                     raise Problem(f"Kafka at {bootstrap} did not create topic {name}: {why.args[0].str()}") from why
         say(f"topics created with {count} partitions: {', '.join(t.name for t in missing)}")
     _check(bootstrap, [t for t in TOPICS if t.name in present])
-    _write_down(client, bootstrap, known, count)
+    _write_down(client, bootstrap, known, count, state_format, say)
     return count
 
 
-def _write_down(client: AdminClient, bootstrap: str, known: Generations | None, count: int) -> None:
+def _write_down(
+    client: AdminClient,
+    bootstrap: str,
+    known: Generations | None,
+    count: int,
+    state_format: int | None,
+    say: Callable[[str], None],
+) -> None:
     """Let every worker know which topics are ours."""
     deadline = time.monotonic() + _SHOWN_S
     while len(ids := generations.facts(client, bootstrap).ids) < len(TOPICS):
         if time.monotonic() > deadline:
             raise Problem(f"Kafka at {bootstrap} does not show the topics that it created")
         time.sleep(0.1)
-    record = Generations(0 if known is None else known.rebuilds, count, dict(ids))
+    written = state_format or (NEWEST if known is None else known.state_format)
+    record = Generations(0 if known is None else known.rebuilds, count, dict(ids), written)
     if record != known:
         generations.write(bootstrap, record)
+    if known is not None and written != known.state_format:
+        say(f"state is written in format {written} by every worker that starts from now on: start them anew")
+    elif written < NEWEST:
+        say(
+            f"state is written in format {written}; once all workers run this version: "
+            f"daybook migrate --state-format {NEWEST}"
+        )
 
 
 def agreed_count(present: Mapping[str, int], asked: int | None) -> int:

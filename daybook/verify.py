@@ -47,7 +47,7 @@ def verify(settings: Settings) -> Report:
     with Stores(settings) as stores:
         _catch_up(settings)
         for users in stores.user_ranges(USERS_AT_A_TIME):
-            cells, people, found = _compare(stores, users)
+            cells, people, found = compare(stores, users)
             report.cells += cells
             report.users += people
             suspects |= {user: set() for user, _ in found}
@@ -58,7 +58,7 @@ def verify(settings: Settings) -> Report:
         for _ in range(LOOKS_AGAIN):
             if suspects:
                 _catch_up(settings)
-            again = {user: _compare(stores, Range.of(user), days)[2] for user, days in sorted(suspects.items())}
+            again = {user: compare(stores, Range.of(user), days)[2] for user, days in sorted(suspects.items())}
             suspects = {user: suspects[user] for user, found in again.items() if found}
             report.mismatches = [line for found in again.values() for _, line in found]
     report.mismatches += verify_erased.differences(settings)
@@ -81,7 +81,7 @@ def _catch_up(settings: Settings) -> None:
     waiting.until_visible(settings.address("kafka"), list(sinking.groups().values()), _WAIT_S)
 
 
-def _compare(stores: Stores, users: Range, more: Collection[DayKey] = ()) -> tuple[int, int, list[tuple[str, str]]]:
+def compare(stores: Stores, users: Range, more: Collection[DayKey] = ()) -> tuple[int, int, list[tuple[str, str]]]:
     """How many days and users there are, and (user, line) of everything that differs. `more`: days to look at too."""
     expected = recompute(stores.entities(users), stores.events(users))
     held = {"postgres": stores.postgres(users), "clickhouse": stores.clickhouse(users)}

@@ -29,13 +29,15 @@ def differences(settings: Settings) -> list[str]:
     if not erased:
         return []
     found: dict[tuple[str, str], None] = {}
-    for where, user in _everybody(settings):
+    for where, user in everybody(settings):
         if erased.has(user):
             found[where, erased.hash_of(user).hex()] = None
-    return [f"{where}: holds {who}, who was erased; erase the person once more (daybook erase)" for where, who in found]
+    cure = "erase the person once more (daybook erase, or daybook repair, which needs no name)"
+    return [f"{where}: holds {who}, who was erased; {cure}" for where, who in found]
 
 
-def _everybody(settings: Settings) -> Iterator[tuple[str, bytes]]:
+def everybody(settings: Settings) -> Iterator[tuple[str, bytes]]:
+    """Store and table, and whose rows it holds; of Redis some come twice."""
     with psycopg.connect(settings.address("postgres"), autocommit=True) as connection:
         for (table,) in connection.execute(POSTGRES_TABLES).fetchall():
             with connection.transaction(), connection.cursor("everybody") as cursor:

@@ -24,6 +24,8 @@ class Moving(msgspec.Struct, frozen=True):
     """Topics that lie in their copies, whole."""
     placed: tuple[str, ...] = ()
     """Topics that are new and whole."""
+    from_stores: bool = False
+    """Whether Kafka was lost, and its topics are filled from what the stores keep."""
 
 
 class Generations(msgspec.Struct, frozen=True):
@@ -33,6 +35,9 @@ class Generations(msgspec.Struct, frozen=True):
     partitions: int
     topics: dict[str, str]
     """Name → Kafka's id."""
+    state_format: int = 1
+    """What workers write their state in from their next start on (schemas/positions.py); clusters of before do not
+    say it."""
     moving: Moving | None = None
 
 

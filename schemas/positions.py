@@ -1,17 +1,26 @@
 """How far a stream got: one position record per source topic, in the changelog beside the state it belongs to.
 
 key    \\0position\\0 topic          no key of the state starts with a zero byte
-value  JSON of `Position`
+value  format 1: JSON of `Position`. Format 2: a byte that says 2, then msgpack, an array of its fields
 
 A position is written in the same transaction as the state, the rows and the rejects that it covers, so whoever reads a
 changelog (the owner at recovery, the ClickHouse sink, verify) reads both or neither.
+
+A position also says in which format the state beside it is written, which is never newer: whoever cannot read the one
+must not go on with the other. This version reads READABLE; which of them is written is one number for all workers
+(schemas/generations.py), because old and new ones take each other's partitions over while they are replaced.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 PREFIX = b"\0position\0"
+READABLE = (1, 2)
+"""Formats that this version reads: the one before and its own."""
+NEWEST = READABLE[-1]
 GENERATION_SHIFT = 40
 MOST_AHEAD = 1 << 30
 """How far a flush number may leap at a hint; at 20 flushes a second that many take a year and a half."""
@@ -47,23 +56,65 @@ class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
     """Where the topic ended when this state began: what lies below is folded in silence (rule 18)."""
 
 
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Position).decode
+class UnknownFormat(ValueError):
+    """Written by a version that is newer than this one, or not by Daybook."""
 
 
-def encode_position(topic: str, position: Position) -> tuple[bytes, bytes]:
-    """Return the changelog record of ``topic``'s position."""
-    return PREFIX + topic.encode(), _encode(position)
+_Packed: Any = msgspec.defstruct(
+    "_Packed",
+    [
+        (field.name, field.type) if field.required else (field.name, field.type, field.default)
+        for field in msgspec.structs.fields(Position)
+    ],
+    array_like=True,
+)
+"""The same fields in a row, without their names; new ones are added at the end."""
+_json = msgspec.json.Encoder().encode
+_of_json = msgspec.json.Decoder(Position).decode
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(_Packed).decode
+
+
+def encode_position(topic: str, position: Position, state_format: int = NEWEST) -> tuple[bytes, bytes]:
+    """Return the changelog record of ``topic``'s position, in one of READABLE."""
+    key = PREFIX + topic.encode()
+    if state_format == 1:
+        return key, _json(position)
+    return key, bytes([state_format]) + _pack(_Packed(*msgspec.structs.astuple(position)))
 
 
 def decode_position(key: bytes, value: bytes) -> tuple[str, Position]:
-    """Return (topic, position); raises ValueError for a record that is not a position."""
+    """Return (topic, position), of whatever readable format.
+
+    Raises UnknownFormat, or another ValueError for a record that is not a position.
+    """
     if not is_position(key):
         raise ValueError(f"not a position record: key {key!r}")
     try:
-        return key[len(PREFIX) :].decode(), _decode(value)
+        written = 1 if value[:1] == b"{" else value[0] if value else 0
+        if (why := unreadable(written)) is not None:
+            raise UnknownFormat(why)
+        if written == 1:
+            position = _of_json(value)
+        else:
+            position = Position(*msgspec.structs.astuple(_unpack(memoryview(value)[1:])))
+        return key[len(PREFIX) :].decode(), position
     except msgspec.MsgspecError as error:
         raise ValueError(f"unreadable position record {key!r}: {error}") from error
+
+
+def unreadable(state_format: int) -> str | None:
+    """Why state of this format cannot be worked on, and what to do; None if it can.
+
+    >>> unreadable(NEWEST), unreadable(9)[:61]
+    (None, 'the state is written in format 9, and this version reads 1 to')
+    """
+    if state_format in READABLE:
+        return None
+    return (
+        f"the state is written in format {state_format}, and this version reads {READABLE[0]} to {NEWEST}: deploy a "
+        "version that reads it (docs/how-to/upgrade.md)"
+    )
 
 
 def is_position(key: bytes) -> bool:

@@ -13,13 +13,13 @@ from schemas.affinity import decode_recommendations, decode_tastes
 from schemas.canary import SUBJECT_BYTES
 from schemas.codec import Rejected, reader
 from schemas.ledger import split_key, unpack_winner
-from schemas.positions import decode_position, is_position
+from schemas.positions import UnknownFormat, decode_position, is_position
 from schemas.progress import decode_progress
 from schemas.receipt import Headers, first_ms
 from schemas.refusal import WRONG_KEY, filed
 from schemas.rows import RejectedRow, decode_daily, decode_rejected, decode_replayed
 from schemas.trending import decode_block, decode_list
-from sinks.base import Stop
+from sinks.base import Refusal, Stop
 from sinks.batch import Batch, BlockRow, EntityRow, EventRow, PositionRow
 
 
@@ -125,6 +125,8 @@ def _ledger(into: Taken, topic: str, partition: int, records: Iterable[Record]) 
             try:
                 source, position = decode_position(key, value)
                 into.batch.positions.append(PositionRow(source, partition, position))
+            except UnknownFormat as why:
+                raise Refusal(f"{topic}/{partition}: {why}") from why
             except ValueError as why:
                 into.unreadable.append(Unreadable(topic, partition, record.offset, key, str(why)))
         elif key and key[0]:  # what else begins with a zero byte is the worker's own (schemas/loads.py)

@@ -10,14 +10,23 @@ from daybook.options import Data, Partitions
 from daybook.say import out, say
 
 
-def migrate(data: Data = None, partitions: Partitions = None) -> None:
+def migrate(
+    data: Data = None,
+    partitions: Partitions = None,
+    state_format: Annotated[
+        int | None,
+        typer.Option(
+            "--state-format", help="What workers write their state in from their next start on: all must read it."
+        ),
+    ] = None,
+) -> None:
     """Create what topics and tables are missing, check the others.
 
     Kafka's topics, and the numbered migrations of PostgreSQL and ClickHouse. Again changes nothing.
     """
     from daybook import migrating, settings
 
-    count = migrating.migrate(settings.read(data=data, partitions=partitions), say)
+    count = migrating.migrate(settings.read(data=data, partitions=partitions), say, state_format)
     out(f"partitions {count}")
 
 
@@ -26,8 +35,12 @@ def rebuild(
     partitions: Annotated[
         int | None, typer.Option("--partitions", min=1, max=1000, help="Of all topics [default: as many as now]")
     ] = None,
+    from_stores: Annotated[
+        bool,
+        typer.Option("--from-stores", help="Kafka was lost, this one is new: fill it with what the stores keep."),
+    ] = False,
 ) -> None:
-    """Fold all again under a new generation; also the way to another number of partitions.
+    """Fold all again under a new generation: for another number of partitions, or after Kafka was lost.
 
     The way out where workers refuse to go on: a topic was made again, or lost records. Events stay, or are placed anew;
     what they come to is made again. Workers of the folder are stopped meanwhile and started afterwards; others must be
@@ -37,7 +50,7 @@ def rebuild(
 
     found = settings.read(data=data)
     ran = running.stop_workers(found.data, say)
-    count = rebuild.rebuild(found, partitions, say)
+    count = rebuild.rebuild(found, partitions, say, from_stores=from_stores)
     out(f"rebuilds {count}")
     if ran:
         running.up(found.data, None, say, extra=ran)

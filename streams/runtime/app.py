@@ -9,6 +9,7 @@ from typing import Any
 import faust
 
 from schemas.metrics import Meters
+from schemas.positions import NEWEST
 from schemas.suppression import Erased
 from streams.cluster import Cluster
 from streams.runtime.chunkapp import ChunkApp
@@ -28,6 +29,7 @@ def make_app(
     kafka: str,
     *,
     generation: int,
+    state_format: int = NEWEST,
     worker_name: str | None = None,
     tuning: Tuning | None = None,
     erased: Erased | None = None,
@@ -36,7 +38,8 @@ def make_app(
     """Return a Faust app for chunked streams.
 
     ``kafka`` is host:port, several separated by commas. A stable ``worker_name`` makes the group membership static: a
-    restart within the session time-out keeps its partitions and moves nobody else's. ``erased``: who may not come
+    restart within the session time-out keeps its partitions and moves nobody else's. ``state_format``: what state is
+    written in (schemas/positions.py). ``erased``: who may not come
     back, read to its end. ``settings`` named like a field
     of `Tuning` change the tuning, all others go to Faust.
     """
@@ -45,6 +48,7 @@ def make_app(
     app = ChunkApp(id, **{**_settings(kafka, worker_name, tuning, id), **settings})
     app.kafka = kafka
     app.generation = generation
+    app.state_format = state_format
     app.erased = Erased() if erased is None else erased
     app.tuning = tuning
     app.collector = Collector(tuning.collect_every_flushes)

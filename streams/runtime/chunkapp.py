@@ -46,6 +46,8 @@ class ChunkApp(faust.App):
     generation: int
     erased: Erased
     """Read to its end before the app was made."""
+    state_format: int
+    """What state is written in (schemas/positions.py)."""
     tuning: Tuning
     collector: Collector
     meters: Meters

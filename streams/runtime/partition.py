@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from schemas.positions import Position, beyond, decode_position, encode_position, is_position, version_of
+from schemas.positions import NEWEST, Position, beyond, decode_position, encode_position, is_position, version_of
 from schemas.rows import decode_rejected
 from schemas.suppression import Erased, matches, named_by
 from schemas.topics import BY_SUBJECT, SUPPRESSED
@@ -41,8 +41,11 @@ class OwnedPartition:
         state: PartitionState,
         limit: Limit | None = None,
         erased: Erased | None = None,
+        state_format: int = NEWEST,
     ) -> None:
-        """`erased`: read to its end before anything is folded; shared by all partitions of a worker."""
+        """`erased`: read to its end before anything is folded; shared by all partitions of a worker. `state_format`:
+        what is written; all of READABLE are read."""
+        self._format = state_format
         self.number = number
         self.state = state
         self.positions: dict[str, Position] = {}
@@ -230,7 +233,7 @@ class OwnedPartition:
         for topic in self._moved:
             self.positions[topic] = replace(self.positions[topic], generation=self._generation, flush=number)
         moved = {topic: self.positions[topic] for topic in sorted(self._moved)}
-        positions: Pairs = [encode_position(topic, position) for topic, position in moved.items()]
+        positions: Pairs = [encode_position(topic, position, self._format) for topic, position in moved.items()]
         self._moved = set()
         acks, self._owed, self.waiting = self._owed, self.waiting, []
         if not self._owes:

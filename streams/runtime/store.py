@@ -9,9 +9,10 @@ from faust.stores import STORES
 from faust.stores.base import Store
 from faust.types import TP
 
+from schemas.positions import UnknownFormat
 from streams.runtime.partition import OwnedPartition
 from streams.runtime.quiet import FAUST_LOG
-from streams.stop import stop_process
+from streams.stop import refuse, stop_process
 
 
 class ChunkStore(Store[Any, Any]):
@@ -49,6 +50,8 @@ class ChunkStore(Store[Any, Any]):
             chunk = event.value
             try:
                 self._restore(chunk)
+            except UnknownFormat as why:
+                refuse(f"{chunk.tp.topic}/{chunk.tp.partition}: {why}")
             except Exception as error:
                 stop_process(f"the state in {chunk!r} cannot be restored: {error}", error)
 

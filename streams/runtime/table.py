@@ -77,7 +77,15 @@ class ChunkTable(faust.Table[Any, Any]):
         """Make an empty partition."""
         limit = Limit(self.tuning.rejects_share, self.tuning.rejects_run)
         state = self._state_factory(number)
-        return OwnedPartition(number, self.changelog_topic_name, self.app.generation, state, limit, self.app.erased)
+        return OwnedPartition(
+            number,
+            self.changelog_topic_name,
+            self.app.generation,
+            state,
+            limit,
+            self.app.erased,
+            self.app.state_format,
+        )
 
     async def take(self, numbers: set[int]) -> bool:
         """Become the only writer of these partitions. What memory holds of them must be what was committed.

@@ -94,7 +94,7 @@ def words(data: Path) -> list[tuple[object, ...]]:
         return connection.execute("select kind, id, blocked, reason, at from trending_blocks order by at").fetchall()
 
 
-def interrupt(settings: object) -> None:
+def interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
