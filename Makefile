@@ -7,7 +7,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test nemesis test-faults test-slow test-drills check pictures bench-daily bench-recs bench-http soak bench bench-quick clean
+.PHONY: help setup demo test nemesis test-faults test-slow test-drills check docs pictures bench-daily bench-recs bench-http soak bench bench-quick clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -54,6 +54,11 @@ check: $(READY)  ## ruff, mypy, import rules
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@told=$$($(BIN)/lint-imports --no-cache 2>&1) || { echo "$$told"; exit 1; }
+
+docs: $(READY)  ## the documents as a site in build/docs/site, every link and anchor checked; needs what nothing else here does
+	@$(BIN)/python -c 'import zensical' 2>/dev/null || \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]' -c constraints.txt
+	@$(BIN)/python docs/build.py
 
 pictures: setup  ## docs/pictures: the page as its test sees it, in a headless Chromium
 	@DAYBOOK_PICTURES=docs/pictures $(BIN)/python -m pytest -q -m slow -k all_views_can_be_read tests/e2e/test_page.py

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from command_line import daybook
@@ -61,9 +62,12 @@ class Drill:
         copy(backup / server, self.data / server)
         servers.start(server)
 
+    def postgres(self) -> psycopg.Connection[tuple[Any, ...]]:
+        return psycopg.connect(settings.read(data=self.data).address("postgres"))
+
     def rows(self) -> dict[tuple[str, str], dict[str, object]]:
         """The days that PostgreSQL holds, in the words of producers/truth.py."""
-        with psycopg.connect(settings.read(data=self.data).address("postgres")) as connection:
+        with self.postgres() as connection:
             query = (
                 f"select user_id, date, {', '.join(DAILY_METRICS)} from user_metrics_daily where entities is not null"
             )

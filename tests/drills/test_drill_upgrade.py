@@ -100,9 +100,11 @@ def test_workers_are_replaced_one_by_one_while_the_state_changes_its_format(grou
                 assert time.monotonic() < deadline, f"not {members} workers: {logs(tmp_path)}"
                 time.sleep(0.2)
 
-        on.step("two workers of the version before, which writes and reads format 1")
-        workers.stop(ground, ["streams"])
+        on.step("an installation of the version before: all state in format 1")
         on.run("migrate", "--state-format", 1)
+        on.run("rebuild")
+        on.step("two workers of that version, which knows no other format")
+        workers.stop(ground, ["streams"])
         begin("a", OLD)
         begin("b", OLD)
         live(2)

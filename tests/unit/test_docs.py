@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from daybook import reference_pages
 from daybook.cli import app
 from schemas.families import MODEL_OF
 from schemas.topics import SOURCES, TOPICS
@@ -48,6 +49,12 @@ def test_every_make_target_that_a_page_shows_exists() -> None:
     shown = {match for page in PAGES for match in re.findall(r"`?make ([a-z-]+)`", page.read_text(encoding="utf-8"))}
     assert shown
     assert shown <= targets
+
+
+@pytest.mark.parametrize(("file", "text"), reference_pages.pages().items())
+def test_the_reference_is_what_the_code_says_now(file: str, text: str) -> None:
+    written = (reference_pages.FOLDER / file).read_text(encoding="utf-8")
+    assert written == text, "run python -m daybook.reference_pages"
 
 
 def test_the_map_names_every_package() -> None:
