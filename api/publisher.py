@@ -18,6 +18,7 @@ import confluent_kafka
 from api.breaker import Breaker
 from api.problems import Problem, unavailable
 from producers.publish import Record
+from schemas import broker
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ class Publisher:
         self._suspect.set()
         self._producer = confluent_kafka.Producer(
             {
-                "bootstrap.servers": kafka,
+                **broker.librdkafka(kafka),
                 "acks": "all",
                 "partitioner": "murmur2_random",
                 "compression.type": "lz4",

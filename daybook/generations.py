@@ -11,6 +11,7 @@ import msgspec
 
 from daybook import kafka
 from daybook.errors import Problem, Refused
+from schemas import broker
 from schemas.generations import KEY, Generations, decode, encode, unfit
 from schemas.positions import unreadable
 from schemas.topics import GENERATIONS, TOPICS, generation_of
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _ANSWER_S = 15.0
 _AGAIN_S = 0.1
+LOOKING = "daybook-look-"
+"""What groups that nobody commits to begin with; every role may have them (access.py)."""
 
 
 class Admitted(NamedTuple):
@@ -76,8 +79,8 @@ def read(bootstrap: str) -> Generations | None:
         return None
     consumer = Consumer(
         {
-            "bootstrap.servers": bootstrap,
-            "group.id": f"daybook-{uuid.uuid4().hex}",
+            **broker.librdkafka(bootstrap),
+            "group.id": f"{LOOKING}{uuid.uuid4().hex}",
             "enable.auto.commit": False,
             "fetch.wait.max.ms": 10,
             "log_level": 0,

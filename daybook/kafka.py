@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NoReturn
 
 from daybook.errors import Problem
+from schemas import broker
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
@@ -21,11 +22,11 @@ def admin(bootstrap: str) -> AdminClient:
     """A client for questions; it connects when first asked."""
     from confluent_kafka.admin import AdminClient
 
-    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0, "socket.timeout.ms": int(TIMEOUT_S * 1000)})
+    return AdminClient({**broker.librdkafka(bootstrap), "log_level": 0, "socket.timeout.ms": int(TIMEOUT_S * 1000)})
 
 
 def unreachable(bootstrap: str, why: BaseException) -> NoReturn:
-    raise Problem(f"Kafka at {bootstrap} does not answer: {_text(why)}") from why
+    raise Problem(f"Kafka at {bootstrap} does not answer: {broker.why(bootstrap, _text(why))}") from why
 
 
 def _text(why: BaseException) -> str:

@@ -26,6 +26,7 @@ from daybook.errors import Problem
 from daybook.rewind import deserted
 from daybook.settings import Settings
 from daybook.telling import Teller
+from schemas import broker
 from schemas.generations import Generations, Moving
 from schemas.hints import WinnerHint, encode_hint
 from schemas.suppression import Erased
@@ -223,7 +224,7 @@ class Topics:
 
         producer = Producer(
             {
-                "bootstrap.servers": self._bootstrap,
+                **broker.librdkafka(self._bootstrap),
                 "partitioner": "murmur2_random",
                 "enable.idempotence": True,
                 "linger.ms": 20,
@@ -268,7 +269,7 @@ class Topics:
 
         consumer = Consumer(
             {
-                "bootstrap.servers": self._bootstrap,
+                **broker.librdkafka(self._bootstrap),
                 "group.id": f"daybook-rebuild-{topic}",
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from daybook.errors import Problem
 from daybook.rejects import Place, Refusal
+from schemas import broker
 from schemas.codec import Rejected, reader
 from schemas.receipt import header
 from schemas.refusal import WRONG_KEY
@@ -94,7 +95,7 @@ def _producer(kafka: str) -> Producer:
 
     producer = confluent_kafka.Producer(
         {
-            "bootstrap.servers": kafka,
+            **broker.librdkafka(kafka),
             "transactional.id": _TRANSACTIONAL_ID,
             "transaction.timeout.ms": int(_TIMEOUT_S * 1000),
             "message.timeout.ms": int(_TIMEOUT_S * 1000),

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from daybook import exporter, generations, suppressing, workers
+from daybook import exporter, generations, scrub, suppressing, workers
 from daybook.errors import Problem
 from daybook.heartbeat import Heartbeat
 from daybook.settings import Settings, read
@@ -46,7 +46,7 @@ def run(role: str, settings: Settings) -> None:
         return _run_all(settings)
     if role in YIELDING and workers.READY_FILE in os.environ:  # `up` started it, beside the others
         give_way()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
+    scrub.log_to_stderr()
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
     with workers.last_words(), workers.readiness(settings) as ready:
         try:

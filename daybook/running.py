@@ -9,6 +9,7 @@ from pathlib import Path
 
 from daybook import migrating, settings, workers
 from daybook.settings import SERVERS, Settings
+from stack.errors import StackError
 from stack.lock import locked
 from stack.stack import Stack
 
@@ -62,9 +63,18 @@ def down(folder: Path, say: Say) -> None:
     Stack(folder, say=say).down()
 
 
+def own(folder: Path) -> dict[str, str]:
+    """Where the folder's own servers are; empty where none of them runs."""
+    try:
+        return dataclasses.asdict(Stack(folder).endpoints())
+    except StackError:
+        return {}
+
+
 def of_folder(folder: Path, partitions: int | None = None) -> Settings:
     """The settings with the folder's own servers, whatever the variables say."""
-    return settings.read(data=folder, partitions=partitions, **dataclasses.asdict(Stack(folder).endpoints()))
+    endpoints = dataclasses.asdict(Stack(folder).endpoints())
+    return settings.read(data=folder, partitions=partitions, kafka_security="plaintext", **endpoints)
 
 
 def foreign_variables(own: Settings) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from daybook.scrub import scrub
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -15,8 +17,8 @@ def out(line: object) -> None:
 
 
 def say(text: str) -> None:
-    """One line for people."""
-    print(text, file=sys.stderr, flush=True)
+    """One line for people, without secrets."""
+    print(scrub(text), file=sys.stderr, flush=True)
 
 
 def console() -> Console:

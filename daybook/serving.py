@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from daybook import workers
 from daybook.errors import Misuse, Problem
+from daybook.scrub import scrub
 from daybook.settings import Settings
 from stack.errors import StackError
 
@@ -88,7 +89,7 @@ def _explain(settings: Settings) -> Explain:
         try:
             found = ask(settings, user, day, metric)
         except away as why:
-            raise NotToBeHad(f"{type(why).__name__}: {why}") from why
+            raise NotToBeHad(scrub(f"{type(why).__name__}: {why}")) from why
         return msgspec.json.encode({**msgspec.structs.asdict(found), "agrees": agrees(found)})
 
     return explain

@@ -15,12 +15,15 @@ import platform
 import re
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 
-from daybook.errors import Misuse, Problem
+from daybook import guard, scrub
+from daybook.errors import Misuse, Problem, Refused
+from schemas.broker import Broker, Mechanism, Security
 
 SERVERS = ("kafka", "postgres", "clickhouse", "redis")
 SECRETS = "DAYBOOK_SECRETS"
@@ -37,6 +40,19 @@ class Settings(BaseSettings):
 
     data: Path = Field(DEFAULT_FOLDER, description="Folder of the servers on this machine.")
     kafka: str | None = Field(None, description="Kafka's bootstrap servers: host:port[,host:port]")
+    kafka_security: Security = Field("plaintext", description="How Kafka is spoken to: sasl_ssl where it is elsewhere.")
+    kafka_user: str | None = Field(None, description="Who logs in at Kafka (SASL).")
+    kafka_password: SecretStr | None = Field(None, description="And with what.")
+    kafka_mechanism: Mechanism = Field("SCRAM-SHA-512", description="And how.")
+    ca: Path | None = Field(
+        None,
+        description="File of certificates (PEM) that those of Kafka and of the stores must come from; unset: the"
+        " system's.",
+    )
+    plaintext: bool = Field(
+        False,
+        description="Whether servers elsewhere may be spoken to without TLS: where the network itself is closed.",
+    )
     postgres: SecretStr | None = Field(None, description="postgresql://user:password@host:port/database, the owner")
     clickhouse: SecretStr | None = Field(None, description="http://user:password@host:port/daybook")
     redis: SecretStr | None = Field(None, description="redis://[:password@]host:port[/number]")
@@ -155,7 +171,7 @@ class Settings(BaseSettings):
     )
     api_room_bytes: int = Field(256 << 20, ge=1 << 20, description="Most bytes of all bodies under way.")
 
-    @field_validator("data", "archive")
+    @field_validator("data", "archive", "ca")
     @classmethod
     def _whole_path(cls, folder: Path | None) -> Path | None:
         return None if folder is None else folder.expanduser().resolve()
@@ -190,15 +206,44 @@ class Settings(BaseSettings):
         files = [SecretsSettingsSource(settings_cls, folder)] if folder else []
         return init_settings, env_settings, *files, RunningStack(settings_cls)
 
+    def model_post_init(self, context: Any, /) -> None:
+        """What is secret here shows in no line from now on."""
+        told = (getattr(self, name) for name in type(self).model_fields)
+        secrets = [value.get_secret_value() for value in told if isinstance(value, SecretStr)]
+        scrub.hide(*(secret for each in secrets for secret in _parts(each)))
+
     def address(self, server: str) -> str:
-        """The address of one of SERVERS, password included. Raises Problem if nobody told it."""
+        """The address of one of SERVERS, password included; Kafka's as a Broker, which knows how to log in.
+
+        Raises Problem if nobody told it, and Refused where guard.py has an objection.
+        """
         value: str | SecretStr | None = getattr(self, server)
         if value is None:
             raise Problem(
                 f"no address of {server}: set DAYBOOK_{server.upper()}, or start the servers of {self.data} "
                 f"with: daybook up --detach --data {self.data}"
             )
-        return value.get_secret_value() if isinstance(value, SecretStr) else value
+        if isinstance(value, SecretStr):
+            return self._store(server, value.get_secret_value())
+        return self._broker(value)
+
+    def _store(self, server: str, url: str) -> str:
+        self._refuse(server, guard.objection_to(server, url))
+        return url if self.ca is None else guard.with_ca(server, url, str(self.ca))
+
+    def _broker(self, address: str) -> Broker:
+        user, password = self.kafka_user or "", _secret(self.kafka_password)
+        if self.kafka_security == "sasl_ssl" and not user:
+            raise Misuse("DAYBOOK_KAFKA_SECURITY=sasl_ssl asks for DAYBOOK_KAFKA_USER and DAYBOOK_KAFKA_PASSWORD")
+        self._refuse("kafka", guard.objection_to_kafka(address, self.kafka_security, user, password))
+        how = self.kafka_mechanism
+        return Broker(address, self.kafka_security, user=user, password=password, mechanism=how, ca=self.ca)
+
+    def _refuse(self, server: str, objection: str | None) -> None:
+        if objection is None or (self.plaintext and "without" in objection):
+            return
+        way_out = "; or, in a network that is closed itself, DAYBOOK_PLAINTEXT=1" if "without" in objection else ""
+        raise Refused(f"DAYBOOK_{server.upper()} is refused: {objection}{way_out}")
 
     def name_of(self, role: str) -> str:
         """What the worker of this role is called in its consumer group: the same after each restart, here only."""
@@ -222,6 +267,18 @@ class RunningStack(PydanticBaseSettingsSource):
             return dataclasses.asdict(Stack(Path(said.get("data") or DEFAULT_FOLDER)).endpoints())
         except StackError:
             return {}  # nothing runs there; whoever needs an address says which one is missing
+
+
+def _secret(value: SecretStr | None) -> str:
+    return "" if value is None else value.get_secret_value()
+
+
+def _parts(secret: str) -> list[str]:
+    """What is secret in a secret: of an address the password alone."""
+    if "://" not in secret:
+        return [secret]
+    password = urlsplit(secret).password or ""
+    return [password, unquote(password)]
 
 
 def own_name(folder: Path) -> str:

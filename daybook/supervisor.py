@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
-from daybook import restarts, running, workers
+from daybook import restarts, running, scrub, workers
 from daybook.errors import Problem
 from daybook.restarts import Again
 from stack.config import mark_of
@@ -77,7 +77,7 @@ def _file(folder: Path) -> Path:
 
 def run(folder: Path) -> None:
     """Be the supervisor, until SIGTERM or Ctrl-C."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
+    scrub.log_to_stderr()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
     log.info("supervising the workers of %s", folder)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import confluent_kafka
 
 from daybook.errors import Problem
+from schemas import broker
 
 ANSWER_S = 30.0
 
@@ -18,7 +19,7 @@ class Teller:
         self._bootstrap = bootstrap
         self._producer = confluent_kafka.Producer(
             {
-                "bootstrap.servers": bootstrap,
+                **broker.librdkafka(bootstrap),
                 "partitioner": "murmur2_random",  # as all who key by user
                 "enable.idempotence": True,
                 "linger.ms": 5,

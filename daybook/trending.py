@@ -13,6 +13,7 @@ import msgspec
 
 from daybook.errors import Misuse, Problem
 from daybook.settings import Settings
+from schemas import broker
 from schemas.topics import TRENDING_BLOCKS
 from schemas.trending import WINDOWS, Block, Entry, TrendingList, block_key, encode_block, partition_of
 from schemas.trending import type_of_kind as number_of_kind
@@ -81,7 +82,7 @@ def say_block(settings: Settings, kind: str, item: str, *, blocked: bool, reason
     block = Block(kind, item, blocked, getpass.getuser(), reason, int(time.time() * 1000))
 
     async def send() -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True)
+        producer = AIOKafkaProducer(**broker.aiokafka(bootstrap), acks="all", enable_idempotence=True)
         await producer.start()
         try:
             to = partition_of(number_of_kind[kind], partitions)

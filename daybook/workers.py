@@ -18,6 +18,7 @@ from typing import Any
 
 import psutil
 
+from daybook.scrub import scrub
 from daybook.settings import SERVERS, Settings
 from stack.config import mark_of
 from stack.process import Process, Spec, end_strays, write_private
@@ -133,7 +134,7 @@ def last_words() -> Iterator[None]:
     file = Path(name)
 
     def tell(code: int, why: str) -> None:
-        write_private(file, json.dumps({"code": code, "why": why}))
+        write_private(file, json.dumps({"code": code, "why": scrub(why)}))
 
     stopping.last_words.append(tell)
     try:
@@ -165,7 +166,8 @@ def _exit_file(folder: Path, role: str) -> Path:
 
 
 def _addresses(servers: Settings) -> dict[str, str]:
-    return {f"DAYBOOK_{server.upper()}": servers.address(server) for server in SERVERS}
+    told = {f"DAYBOOK_{server.upper()}": servers.address(server) for server in SERVERS}
+    return {**told, "DAYBOOK_KAFKA_SECURITY": servers.kafka_security}
 
 
 def _digest(servers: Settings) -> str:

@@ -16,6 +16,7 @@ from typing import NamedTuple, NoReturn
 import confluent_kafka
 import msgspec
 
+from schemas import broker
 from schemas.families import FAMILY_OF
 
 ANSWER_S = 10.0
@@ -148,7 +149,7 @@ def _producer(
 ) -> confluent_kafka.Producer:
     return confluent_kafka.Producer(
         {
-            "bootstrap.servers": kafka,
+            **broker.librdkafka(kafka),
             "acks": "all",
             "enable.idempotence": True,
             "partitioner": "murmur2_random",

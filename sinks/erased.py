@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from schemas import broker
 from schemas.suppression import Erased, OtherKey, named_by
 from schemas.topics import SUPPRESSED
 from sinks.base import Refusal, Retry
@@ -62,7 +63,7 @@ class Register:
     async def _open(self) -> Any:
         if self._consumer is None:
             consumer = AIOKafkaConsumer(
-                bootstrap_servers=self._kafka,
+                **broker.aiokafka(self._kafka),
                 client_id="daybook-erased",
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",

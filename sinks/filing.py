@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from schemas import broker
 from schemas.rows import RejectedRow, encode_row, rejected_key
 from schemas.topics import REJECTED
 from sinks.base import Retry
@@ -26,7 +27,7 @@ class Filing:
             return
         try:
             if self._producer is None:
-                producer = AIOKafkaProducer(bootstrap_servers=self._kafka, acks="all", enable_idempotence=True)
+                producer = AIOKafkaProducer(**broker.aiokafka(self._kafka), acks="all", enable_idempotence=True)
                 await producer.start()
                 self._producer = producer
             sent = [await self._producer.send(REJECTED.name, encode_row(row), rejected_key(row)) for row in rows]

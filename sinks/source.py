@@ -14,7 +14,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
-from schemas import wire
+from schemas import broker, wire
 from sinks.base import Refusal, Stop
 from sinks.batch import Place
 from sinks.start import Committed, same_topic, start
@@ -85,7 +85,7 @@ class Source:
         self._settled = -1
         self._committed: dict[TopicPartition, int] = {}
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=kafka,
+            **broker.aiokafka(kafka),
             group_id=group,
             group_instance_id=instance_id,
             client_id=f"daybook-sink-{role}",

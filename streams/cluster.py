@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from schemas import broker
+
 
 class TopicFacts(NamedTuple):
     """One topic as the cluster knows it."""
@@ -71,7 +73,7 @@ class Cluster:
 
     def _asked(self) -> AdminClient:
         if self._client is None:
-            self._client = AdminClient({"bootstrap.servers": self._bootstrap_servers, "log_level": 0})
+            self._client = AdminClient({**broker.librdkafka(self._bootstrap_servers), "log_level": 0})
         return self._client
 
     async def topic_ids(self, names: Collection[str]) -> dict[str, str]:

@@ -94,12 +94,15 @@ def logs(
 def env(data: Data = None) -> None:
     """Print where the servers are, as DAYBOOK_* variables.
 
-    One a line, passwords included; DAYBOOK_API while the HTTP service runs.
+    One a line; DAYBOOK_API while the HTTP service runs. Only the passwords of the folder's own servers stand there.
     """
-    from daybook import serving, settings
+    from daybook import running, serving, settings
+    from daybook.scrub import scrub
 
     found = settings.read(data=data)
-    for line in [f"DAYBOOK_{server.upper()}={found.address(server)}" for server in settings.SERVERS]:
-        out(line)
-    if (address := serving.address(found)) is not None:
-        out(f"DAYBOOK_API={address}")
+    told = {server: found.address(server) for server in settings.SERVERS}
+    own = running.own(found.data)
+    for server, address in told.items():
+        out(f"DAYBOOK_{server.upper()}={address if address == own.get(server) else scrub(address)}")
+    if (api := serving.address(found)) is not None:
+        out(f"DAYBOOK_API={api}")

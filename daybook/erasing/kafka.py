@@ -13,7 +13,7 @@ from aiokafka.partitioner import murmur2
 
 from daybook import kafka
 from daybook.errors import Problem
-from schemas import topics
+from schemas import broker, topics
 from schemas.loads import FLOOR, PENDING
 from schemas.topics import Topic
 
@@ -126,7 +126,7 @@ class Log:
         left = set(names)
         consumer = Consumer(
             {
-                "bootstrap.servers": self._bootstrap,
+                **broker.librdkafka(self._bootstrap),
                 "group.id": f"daybook-erase-{uuid.uuid4().hex}",
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,
@@ -172,7 +172,7 @@ class Log:
 
         producer = Producer(
             {
-                "bootstrap.servers": self._bootstrap,
+                **broker.librdkafka(self._bootstrap),
                 "enable.idempotence": True,
                 "message.timeout.ms": int(_ANSWER_S * 1000),
                 "queue.buffering.max.messages": 1_000_000,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import clickhouse_connect
 
@@ -19,6 +19,8 @@ async def connect(url: str) -> Any:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise Stop(f"{shown('ClickHouse', url)}: expected a URL as http://user:password@host:port/database")
+    said = dict(parse_qsl(parts.query))
+    tls: dict[str, Any] = {name: said[name] for name in ("ca_cert", "server_host_name") if name in said}
     try:
         return await clickhouse_connect.get_async_client(
             interface=parts.scheme,
@@ -30,6 +32,7 @@ async def connect(url: str) -> Any:
             autogenerate_session_id=False,
             connect_timeout=5,
             send_receive_timeout=100,
+            **tls,
         )
     except ERRORS as why:
         raise judge(why, shown("ClickHouse", url)) from why

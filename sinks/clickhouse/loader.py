@@ -20,7 +20,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import IllegalStateError, KafkaError
 
-from schemas import loads
+from schemas import broker, loads
 from schemas.topics import GENERATION, HINTS, LOADED, LOADS, REBUILDS_APART
 from sinks.address import shown
 from sinks.base import Retry, SinkError, Stop
@@ -98,7 +98,7 @@ class Loader:
         """Answer until `stop` is set. Raises Stop where going on can never work."""
         consumer = AIOKafkaConsumer(
             LOADS.name,
-            bootstrap_servers=self._kafka,
+            **broker.aiokafka(self._kafka),
             group_id=GROUP,
             group_instance_id=self._instance_id,
             isolation_level="read_committed",
@@ -108,7 +108,7 @@ class Loader:
             max_poll_interval_ms=3_600_000,
         )
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._kafka, acks="all", enable_idempotence=True, compression_type="lz4"
+            **broker.aiokafka(self._kafka), acks="all", enable_idempotence=True, compression_type="lz4"
         )
         patience = Patience("loader", stop)
         self._client: Any = None

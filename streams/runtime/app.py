@@ -8,6 +8,7 @@ from typing import Any
 
 import faust
 
+from schemas import broker
 from schemas.metrics import Meters
 from schemas.positions import NEWEST
 from schemas.suppression import Erased
@@ -60,7 +61,8 @@ def make_app(
 
 def _settings(kafka: str, worker_name: str | None, tuning: Tuning, id: str) -> dict[str, Any]:
     return {
-        "broker": [f"chunk://{broker.strip()}" for broker in kafka.split(",")],
+        "broker": [f"chunk://{each.strip()}" for each in kafka.split(",")],
+        **_login(kafka),
         "store": "chunkmem://",
         "TableManager": ChunkTableManager,
         "processing_guarantee": "at_least_once",
@@ -82,6 +84,23 @@ def _settings(kafka: str, worker_name: str | None, tuning: Tuning, id: str) -> d
         "broker_commit_interval": tuning.commit_interval_s,
         "broker_check_crcs": tuning.check_crcs,
         "worker_redirect_stdouts": False,
+    }
+
+
+def _login(kafka: str) -> dict[str, Any]:
+    """How Faust's own consumer and producer log in: as all other clients of Kafka do (schemas/broker.py)."""
+    told = broker.login(kafka)
+    if not told:
+        return {}
+    if "sasl_mechanism" not in told:
+        return {"broker_credentials": faust.SSLCredentials(told["ssl_context"])}
+    return {
+        "broker_credentials": faust.SASLCredentials(
+            username=told["sasl_plain_username"],
+            password=told["sasl_plain_password"],
+            ssl_context=told["ssl_context"],
+            mechanism=told["sasl_mechanism"],
+        )
     }
 
 

@@ -18,7 +18,7 @@ from aiokafka.client import CoordinationType
 from aiokafka.errors import KafkaError
 from aiokafka.producer.sender import EndTxnHandler, Sender
 
-from schemas import faultpoints
+from schemas import broker, faultpoints
 from streams.runtime.batches import FilledBatch, build_batches
 from streams.state import Headers, Pairs, Target
 
@@ -65,7 +65,7 @@ class FencedProducer:
         self._timeout = transaction_timeout_s
         self._compression = compression
         producer = AIOKafkaProducer(
-            bootstrap_servers=bootstrap_servers,
+            **broker.aiokafka(bootstrap_servers),
             client_id=transactional_id,
             transactional_id=transactional_id,
             transaction_timeout_ms=int(transaction_timeout_s * 1000),
