@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
@@ -32,6 +33,7 @@ from sinks.postgres import affinity as postgres_affinity
 from sinks.postgres import progress as postgres_progress
 from sinks.postgres import read as postgres_read
 from sinks.postgres import trending as postgres_trending
+from sinks.postgres.connect import AS_USER, as_reader
 from sinks.redis import affinity as redis_affinity
 from sinks.redis import read as redis_read
 from sinks.redis.affinity import keys as recommendation_keys
@@ -46,6 +48,7 @@ POSTGRES_S = 2.0
 """How long each may take to answer."""
 CONNECTIONS = {"redis": 64, "postgres": 8}
 """The most to each."""
+_OPTIONS = f"-c statement_timeout={int(POSTGRES_S * 1000)} -c default_transaction_read_only=on"
 _NAMES = ", ".join(f"kept.{column.name}" for column in DAILY_COLUMNS)
 _DAYS = f"SELECT {_NAMES} FROM {DAILY.postgres} AS kept WHERE user_id = %s AND date = ANY (%s) AND entities IS NOT NULL"
 
@@ -81,7 +84,7 @@ class Stores:
             max_connections=CONNECTIONS["redis"],
         )
         self._pool = AsyncConnectionPool(
-            postgres,
+            as_reader(make_conninfo(postgres, options=_OPTIONS)),
             min_size=1,
             max_size=CONNECTIONS["postgres"],
             max_waiting=200,
@@ -91,7 +94,6 @@ class Stores:
             kwargs={
                 "autocommit": True,
                 "connect_timeout": 2,
-                "options": f"-c statement_timeout={int(POSTGRES_S * 1000)} -c default_transaction_read_only=on",
             },
         )
         self._hashes = Together(self._hashes_of)
@@ -129,7 +131,7 @@ class Stores:
             return Days(rows, [])
         try:
             found = await self._ask(
-                "postgres", lambda: self._select(_DAYS, (user, [date.fromisoformat(d) for d in left]))
+                "postgres", lambda: self._select(_DAYS, (user, [date.fromisoformat(d) for d in left]), user)
             )
         except Away:
             self._looked_up("days", "none", len(left))
@@ -217,7 +219,7 @@ class Stores:
         """A user's one row, which Redis does not have, from PostgreSQL. Raises Away."""
         outcome = "none"
         try:
-            found = await self._ask("postgres", lambda: self._select(query, (user,)))
+            found = await self._ask("postgres", lambda: self._select(query, (user,), user))
             outcome = "miss" if found else "none"
             return found
         finally:
@@ -227,10 +229,17 @@ class Stores:
         if rows:
             self._meters.add("daybook_cache_lookups_total", what, outcome, by=rows)
 
-    async def _select(self, query: str, parameters: tuple[object, ...]) -> list[tuple[Any, ...]]:
+    async def _select(
+        self, query: str, parameters: tuple[object, ...], user: str | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Rows that PostgreSQL shows to this user, or to anybody. The next who gets the connection is nobody again."""
         async with self._pool.connection() as connection:
-            found = await connection.execute(query, parameters)
-            return await found.fetchall()
+            if user is None:
+                return await (await connection.execute(query, parameters)).fetchall()
+            async with connection.pipeline(), connection.transaction():  # together, in as many round trips as one
+                await connection.execute(AS_USER, (user,))
+                found = await connection.execute(query, parameters)
+                return await found.fetchall()
 
     async def _ask(self, store: str, ask: Callable[[], Awaitable[T]]) -> T:
         breaker = self.breakers[store]

@@ -6,6 +6,7 @@ import msgspec
 import psycopg
 
 from daybook.judging import Wrong
+from sinks.postgres.connect import as_writer
 
 _FIND = """
 SELECT id FROM audits WHERE repaired_at IS NULL AND store = %s AND user_id = %s AND what = %s
@@ -31,7 +32,7 @@ class Audits:
     """Writes and reads it, on a connection of its own."""
 
     def __init__(self, url: str) -> None:
-        self._connection = psycopg.connect(url, autocommit=True)
+        self._connection = psycopg.connect(as_writer(url), autocommit=True)
 
     def close(self) -> None:
         """Let go of the connection."""

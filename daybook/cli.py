@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 
 from daybook.commands import (
+    access,
     checks,
     demo,
     erase,
@@ -75,6 +76,7 @@ for command in (
     *(events.send, events.replay, events.generate),
     *(checks.wait, checks.verify, checks.rollup, explain.explain, recommend.recommend, erase.erase, erase.export),
     *(keep.keep, keep.restore, keep.growth, repair.repair),
+    access.acls,
 ):
     app.command()(command)
 app.command(hidden=True)(workers.supervisor)

@@ -10,14 +10,21 @@ import psycopg
 import redis
 
 from daybook.settings import Settings
+from sinks.postgres.connect import AS_USER_FOR_LONG, READER, WRITER, acting_as
 
 
 class Connected:
     """Not shared between threads; `close`, or leaving the `with`, lets go of the connections."""
 
-    def __init__(self, settings: Settings, *, clickhouse_patience_s: int = 300, **redis_options: Any) -> None:
-        """`clickhouse_patience_s`: how long an answer may take; `redis_options`: as of redis.Redis."""
-        self._postgres = psycopg.connect(settings.address("postgres"), autocommit=True)
+    def __init__(
+        self, settings: Settings, *, of: str | None = None, clickhouse_patience_s: int = 300, **redis_options: Any
+    ) -> None:
+        """`of`: whose rows alone PostgreSQL shall show, and it is only read; None: everybody's.
+        `clickhouse_patience_s`: how long an answer may take; `redis_options`: as of redis.Redis."""
+        role = WRITER if of is None else READER
+        self._postgres = psycopg.connect(acting_as(role, settings.address("postgres")), autocommit=True)
+        if of is not None:
+            self._postgres.execute(AS_USER_FOR_LONG, (of,))
         self._clickhouse = clickhouse_connect.get_client(
             dsn=settings.address("clickhouse"),
             autogenerate_session_id=False,

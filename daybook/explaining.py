@@ -17,7 +17,7 @@ def ask(settings: Settings, user: str, day: str, metric: str | None) -> Explanat
         raise ValueError(f"{day}: {why}") from None
     if metric is not None and metric not in METRICS:
         raise ValueError(f"{metric} is no daily metric; there are {', '.join(METRICS)}")
-    with Stores(settings) as stores:
+    with Stores(settings, of=user) as stores:
         only = Range.of(user)
         found = explain(user, day, metric, stores.entities(only), stores.events(only))
         at = (user, day)

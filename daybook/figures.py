@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from daybook.chart import Day
 from daybook.settings import Settings
 from schemas.topics import HINTS
+from sinks.postgres.connect import as_writer
 
 if TYPE_CHECKING:
     import psycopg
@@ -45,7 +46,9 @@ class Figures:
         import clickhouse_connect
         import psycopg
 
-        self._postgres: psycopg.Connection = psycopg.connect(self._settings.address("postgres"), autocommit=True)
+        self._postgres: psycopg.Connection = psycopg.connect(
+            as_writer(self._settings.address("postgres")), autocommit=True
+        )
         self._clickhouse: Client = clickhouse_connect.get_client(
             dsn=self._settings.address("clickhouse"), autogenerate_session_id=False
         )

@@ -10,6 +10,7 @@ from daybook import rejects, state
 from daybook.errors import Problem
 from daybook.scrape import Scraped, scrape, total
 from daybook.settings import Settings
+from sinks.postgres.connect import READER
 
 OUTCOMES = ("applied", "duplicate", "superseded", "rejected")
 REASONS = 20
@@ -44,6 +45,6 @@ def _whole(scraped: Scraped, name: str, **labels: str) -> int | None:
 def _refused(settings: Settings) -> list[dict[str, Any]] | None:
     import psycopg
 
-    with suppress(psycopg.Error, Problem), rejects.opened(settings.address("postgres")) as found:
+    with suppress(psycopg.Error, Problem), rejects.opened(settings.address("postgres"), READER) as found:
         return [count._asdict() for count in found.counts(rejects.Selection())[:REASONS]]
     return None

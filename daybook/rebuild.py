@@ -32,6 +32,7 @@ from schemas.hints import WinnerHint, encode_hint
 from schemas.suppression import Erased
 from schemas.topics import BY_SUBJECT, HINTS, LEDGER, MILESTONES, SOURCES, SUPPRESSED, TOPICS, TRENDING_BLOCKS, Topic
 from schemas.trending import kind_of_block, partition_of
+from sinks.postgres.connect import as_writer
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
@@ -325,7 +326,7 @@ def _forget_places(settings: Settings, blocks: bool) -> None:
     with clickhouse_connect.get_client(dsn=settings.address("clickhouse"), autogenerate_session_id=False) as client:
         for table in _BY_PLACE["clickhouse"]:
             client.command(f"TRUNCATE TABLE {table}")
-    with psycopg.connect(settings.address("postgres"), autocommit=True) as postgres:
+    with psycopg.connect(as_writer(settings.address("postgres")), autocommit=True) as postgres:
         tables = (*_BY_PLACE["postgres"], *(("trending_blocks",) if blocks else ()))
         postgres.execute(f"TRUNCATE {', '.join(tables)}".encode())
     with redis.Redis.from_url(settings.address("redis")) as store:

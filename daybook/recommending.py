@@ -10,6 +10,7 @@ from daybook.settings import Settings
 from schemas.affinity import LIST_SIZE, Recommendations, Suggestion, TasteRow
 from schemas.trending import ALL
 from sinks.postgres import affinity as postgres
+from sinks.postgres.connect import as_writer
 from sinks.postgres.trending import SELECT
 from sinks.postgres.trending import row as trending_row
 from streams.affinity.suggest import cold
@@ -17,7 +18,7 @@ from streams.affinity.suggest import cold
 
 def read(settings: Settings, user: str, region: str | None = None) -> tuple[Recommendations | None, TasteRow | None]:
     """A user's list and tastes as PostgreSQL has them; None for who is not known."""
-    with psycopg.connect(settings.address("postgres")) as connection:
+    with psycopg.connect(as_writer(settings.address("postgres"))) as connection:
         found = connection.execute(f"{postgres.SELECT_RECOMMENDATIONS} WHERE user_id = %s", (user,)).fetchone()
         likes = connection.execute(f"{postgres.SELECT_TASTES} AND user_id = %s", (user,)).fetchone()
     return (
@@ -28,7 +29,7 @@ def read(settings: Settings, user: str, region: str | None = None) -> tuple[Reco
 
 def for_anybody(settings: Settings, region: str | None) -> list[Suggestion]:
     """What somebody is shown of whom nothing is known: what trends in the region, then everywhere."""
-    with psycopg.connect(settings.address("postgres")) as connection:
+    with psycopg.connect(as_writer(settings.address("postgres"))) as connection:
         query = f"{SELECT} WHERE kind = 'videos' AND time_window = '24h' AND region = ANY(%s)"
         lists = [trending_row(row) for row in connection.execute(query, ([region or ALL, ALL],)).fetchall()]
     shown = {row.region: [entry.id for entry in row.entries] for row in lists}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from daybook.errors import Misuse
 from schemas.codec import Rejected
 from schemas.rows import RejectedRow
+from sinks.postgres.connect import WRITER, acting_as
 
 if TYPE_CHECKING:
     import psycopg
@@ -163,11 +164,11 @@ class Refusals:
 
 
 @contextmanager
-def opened(url: str) -> Iterator[Refusals]:
-    """Refusals as PostgreSQL at `url` holds them."""
+def opened(url: str, role: str = WRITER) -> Iterator[Refusals]:
+    """Refusals as PostgreSQL at `url` holds them; a READER may only ask for `counts`."""
     import psycopg
 
-    with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
+    with psycopg.connect(acting_as(role, url), autocommit=True, connect_timeout=5) as connection:
         yield Refusals(connection)
 
 

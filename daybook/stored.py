@@ -67,8 +67,9 @@ class Range(NamedTuple):
 class Stores(Connected):
     """All three, by ranges of users."""
 
-    def __init__(self, settings: Settings, redis_ttl_ms: int = 35 * 86_400_000) -> None:
-        super().__init__(settings, decode_responses=True)
+    def __init__(self, settings: Settings, redis_ttl_ms: int = 35 * 86_400_000, *, of: str | None = None) -> None:
+        """`of`: as Connected says."""
+        super().__init__(settings, of=of, decode_responses=True)
         self.redis_ttl_ms = redis_ttl_ms
 
     def user_ranges(self, size: int) -> Iterator[Range]:

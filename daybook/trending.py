@@ -17,6 +17,7 @@ from schemas import broker
 from schemas.topics import TRENDING_BLOCKS
 from schemas.trending import WINDOWS, Block, Entry, TrendingList, block_key, encode_block, partition_of
 from schemas.trending import type_of_kind as number_of_kind
+from sinks.postgres.connect import as_writer
 from streams.trending.offline import Listed, Lists, Received, lists
 from streams.trending.scoring import Params
 
@@ -27,7 +28,7 @@ def read_list(settings: Settings, kind: str, region: str, window: str) -> Trendi
 
     from sinks.postgres.trending import SELECT, row
 
-    with psycopg.connect(settings.address("postgres")) as connection:
+    with psycopg.connect(as_writer(settings.address("postgres"))) as connection:
         query = f"{SELECT} WHERE kind = %s AND region = %s AND time_window = %s"
         found = connection.execute(query, (kind, region, window)).fetchone()
     return None if found is None else row(found)
@@ -39,7 +40,7 @@ def all_lists(settings: Settings) -> list[TrendingList]:
 
     from sinks.postgres.trending import SELECT, row
 
-    with psycopg.connect(settings.address("postgres")) as connection:
+    with psycopg.connect(as_writer(settings.address("postgres"))) as connection:
         return [row(values) for values in connection.execute(SELECT).fetchall()]
 
 
@@ -102,7 +103,7 @@ def blocked_now(settings: Settings) -> set[tuple[str, str]]:
     import psycopg
 
     query = "SELECT DISTINCT ON (kind, id) kind, id, blocked FROM trending_blocks ORDER BY kind, id, filed DESC"
-    with psycopg.connect(settings.address("postgres")) as connection:
+    with psycopg.connect(as_writer(settings.address("postgres"))) as connection:
         return {(kind, item) for kind, item, blocked in connection.execute(query).fetchall() if blocked}
 
 

@@ -22,6 +22,7 @@ from daybook.stored import Range
 from producers.tastes import Received, tastes
 from schemas.affinity import Recommendations, TasteRow
 from sinks.postgres import affinity as postgres
+from sinks.postgres.connect import as_writer
 from sinks.redis.affinity import keys
 
 USERS_AT_A_TIME = 1_000
@@ -40,7 +41,7 @@ def differences(settings: Settings) -> tuple[int, list[str]]:
     count = 0
     with (
         clickhouse_connect.get_client(dsn=settings.address("clickhouse"), autogenerate_session_id=False) as client,
-        psycopg.connect(settings.address("postgres"), autocommit=True) as connection,
+        psycopg.connect(as_writer(settings.address("postgres")), autocommit=True) as connection,
         redis.Redis.from_url(settings.address("redis"), decode_responses=True) as store,
     ):
         ((first, last, events),) = client.query(_TIMES).result_rows

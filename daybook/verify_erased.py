@@ -17,6 +17,7 @@ from psycopg import sql
 from daybook import suppressing
 from daybook.erasing.stores import CLICKHOUSE_TABLES, POSTGRES_TABLES
 from daybook.settings import Settings
+from sinks.postgres.connect import as_writer
 
 _AT_ONCE = 10_000
 _OF_DAY = re.compile(rb"daybook:day:(.*):\d{4}-\d\d-\d\d", re.DOTALL)
@@ -38,7 +39,7 @@ def differences(settings: Settings) -> list[str]:
 
 def everybody(settings: Settings) -> Iterator[tuple[str, bytes]]:
     """Store and table, and whose rows it holds; of Redis some come twice."""
-    with psycopg.connect(settings.address("postgres"), autocommit=True) as connection:
+    with psycopg.connect(as_writer(settings.address("postgres")), autocommit=True) as connection:
         for (table,) in connection.execute(POSTGRES_TABLES).fetchall():
             with connection.transaction(), connection.cursor("everybody") as cursor:
                 cursor.itersize = _AT_ONCE

@@ -102,6 +102,8 @@ async def _postgres(url: str, held: AsyncExitStack, done: list[str]) -> None:
                     (migration.name, migration.checksum),
                 )
             done.append(f"postgres/{migration.name}")
+        async with connection.transaction():
+            await connection.execute(files("sinks.postgres").joinpath("grants.sql").read_bytes())
     except psycopg.Error as why:
         raise _named(judge(why, shown("PostgreSQL", url))) from why
 

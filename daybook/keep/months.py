@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 import psycopg
 
 from daybook.keep import policy
+from sinks.postgres.connect import as_writer
 from sinks.postgres.encode import array
 
 log = logging.getLogger(__name__)
@@ -49,8 +50,8 @@ class Leaving(NamedTuple):
 
 
 def connect(url: str) -> psycopg.Connection[Any]:
-    """A connection as the owner, whose statements wait for no lock long."""
-    connection = psycopg.connect(url, autocommit=True, connect_timeout=5, application_name="daybook-keep")
+    """A connection as the writer, whose statements wait for no lock long."""
+    connection = psycopg.connect(as_writer(url), autocommit=True, connect_timeout=5, application_name="daybook-keep")
     connection.execute("SET lock_timeout = '5s'; SET statement_timeout = '60s'")
     return connection
 
@@ -127,7 +128,7 @@ def _drop(connection: psycopg.Connection[Any], first: date) -> bool:
         connection.execute(f"LOCK TABLE {_part(first)} IN ACCESS EXCLUSIVE MODE".encode())
         if not _is_empty(connection, first):
             return False
-        connection.execute(f"DROP TABLE {_part(first)}".encode())
+        connection.execute("SELECT user_metrics_daily_drop_month(%s::date)", (first,))  # the owner alone drops tables
         return True
 
 

@@ -18,6 +18,7 @@ from sinks.batch import Batch, Place
 from sinks.chunking import each_replay, newest_daily, newest_lists, newest_of_users, once
 from sinks.days import as_of_day
 from sinks.postgres import affinity, encode, progress, trending
+from sinks.postgres.connect import as_writer
 from sinks.postgres.retry import NO_MONTH, judge
 
 _CONNECT: dict[str, str | int] = {
@@ -51,7 +52,7 @@ class PostgresSink:
     linger_s = 0.0
 
     def __init__(self, url: str) -> None:
-        """`url`: of the database's owner, who sees and may write all rows."""
+        """`url`: of a login that may act as the writer (connect.py)."""
         self._url = url
         self._where = shown("PostgreSQL", url)
         self._connection: AsyncConnection | None = None
@@ -122,7 +123,7 @@ class PostgresSink:
 
     async def _connected(self) -> AsyncConnection:
         if self._connection is None or self._connection.closed:
-            self._connection = await AsyncConnection.connect(self._url, autocommit=True, **_CONNECT)  # type: ignore[arg-type]
+            self._connection = await AsyncConnection.connect(as_writer(self._url), autocommit=True, **_CONNECT)  # type: ignore[arg-type]
             await self._connection.execute(_SESSION)
             for stage in (encode.STAGE, *progress.STAGE):
                 await self._connection.execute(stage)
