@@ -41,6 +41,7 @@ def partition_counts(client: AdminClient, bootstrap: str) -> dict[str, int]:
     try:
         topics = client.list_topics(timeout=TIMEOUT_S).topics
     except KafkaException as why:
+        client.poll(0)  # what went wrong with TLS or the login is told here alone
         unreachable(bootstrap, why)
     return {name: len(topic.partitions) for name, topic in topics.items() if topic.error is None}
 

@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import ports
+from .chserver.analyst import USER as USER_ANALYST
 from .config import DATABASE, USER, Config, mark_of
 from .process import Spec
+
+ANALYST = "clickhouse_analyst"
+"""What its password is kept under."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,7 @@ class ClickHouse:
     say: Callable[[str], None]
 
     name = "clickhouse"
+    password_names = (name, ANALYST)
     port_names = ("clickhouse",)
 
     @property
@@ -45,7 +50,10 @@ class ClickHouse:
                 *(sys.executable, "-X", f"stack={mark}", "-m", "stack.chserver"),
                 *(str(part) for option in options.items() for part in option),
             ],
-            env={"DAYBOOK_CHSERVER_PASSWORD": self.config.password(self.name)},  # not for every user's ps to show
+            env={  # not for every user's ps to show
+                "DAYBOOK_CHSERVER_PASSWORD": self.config.password(self.name),
+                "DAYBOOK_CHSERVER_ANALYST_PASSWORD": self.config.password(ANALYST),
+            },
             cwd=self.home,
             ready=self.healthy,
         )
@@ -62,6 +70,11 @@ class ClickHouse:
         )
         reply = ports.ask(self.config.port(self.name), request.encode())
         return reply is not None and reply.split(b"\r\n", 1)[0].endswith(b" 200 OK")
+
+    def analyst_url(self) -> str:
+        """What an analyst connects to, who may only ask."""
+        who = f"{USER_ANALYST}:{self.config.password(ANALYST)}"
+        return f"http://{who}@{ports.HOST}:{self.config.port(self.name)}/{DATABASE}"
 
     def url(self) -> str:
         return f"http://{USER}:{self.config.password(self.name)}@{ports.HOST}:{self.config.port(self.name)}/{DATABASE}"

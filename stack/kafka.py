@@ -106,6 +106,7 @@ class Kafka:
     """Broker settings beside SETTINGS, or instead of them."""
 
     name = "kafka"
+    password_names = (name,)
     port_names = ("kafka", "kafka_controller")
 
     @property

@@ -55,6 +55,7 @@ class Postgres:
     say: Callable[[str], None]
 
     name = "postgres"
+    password_names = (name,)
     port_names = ("postgres",)
 
     @property

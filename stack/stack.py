@@ -38,6 +38,9 @@ class Server(Protocol):
     @property
     def port_names(self) -> tuple[str, ...]: ...
 
+    @property
+    def password_names(self) -> tuple[str, ...]: ...
+
     def prepare(self) -> Spec:
         """Make its folder ready, whatever a crash left there, and say how to start it."""
 
@@ -146,6 +149,13 @@ class Stack:
             raise StackError(f"no servers run in {self.folder}")
         return self._endpoints(config)
 
+    def analyst_url(self) -> str:
+        """Where ClickHouse is for who may only ask; StackError if it does not run."""
+        config = self._known_config()
+        if Process(self.folder, "clickhouse").pid() is None:
+            raise StackError(f"no ClickHouse runs in {self.folder}")
+        return ClickHouse(self.folder, config, self._say).analyst_url()
+
     def secret(self, name: str) -> str:
         """A secret for something of ours beside the servers: drawn once, kept with their passwords. StackError if
         nothing was ever started here."""
@@ -241,7 +251,8 @@ class Stack:
             if not ports.is_free(config.port(name)):
                 taken = config.ports.pop(name)
                 self._say(f"{server.name}: port {taken} was taken by another program; now {config.port(name)}")
-        config.password(server.name)
+        for name in server.password_names:
+            config.password(name)
 
     def _make_folder(self) -> None:
         try:

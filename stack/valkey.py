@@ -26,6 +26,7 @@ class Valkey:
     say: Callable[[str], None]
 
     name = "redis"
+    password_names = (name,)
     port_names = ("redis",)
 
     @property

@@ -91,7 +91,12 @@ def logs(
         out(line)
 
 
-def env(data: Data = None) -> None:
+def env(
+    data: Data = None,
+    analyst: Annotated[
+        bool, typer.Option("--analyst", help="Only ClickHouse of this folder, for who may ask and do nothing else.")
+    ] = False,
+) -> None:
     """Print where the servers are, as DAYBOOK_* variables.
 
     One a line; DAYBOOK_API while the HTTP service runs. Only the passwords of the folder's own servers stand there.
@@ -100,6 +105,11 @@ def env(data: Data = None) -> None:
     from daybook.scrub import scrub
 
     found = settings.read(data=data)
+    if analyst:
+        from stack.stack import Stack
+
+        out(f"DAYBOOK_CLICKHOUSE={Stack(found.data).analyst_url()}")
+        return
     told = {server: found.address(server) for server in settings.SERVERS}
     own = running.own(found.data)
     for server, address in told.items():

@@ -14,6 +14,7 @@ from typing import IO
 
 from aiohttp import web
 
+from stack.chserver import analyst
 from stack.chserver.app import Front
 from stack.chserver.asked import Account
 from stack.chserver.engine import Engine
@@ -36,15 +37,16 @@ def main() -> int:
         folder = Path(args.data).absolute()
         password = os.environ.get("DAYBOOK_CHSERVER_PASSWORD", "") if args.password is None else args.password
         account = Account(args.user, password)
+        key = os.environ.get("DAYBOOK_CHSERVER_ANALYST_PASSWORD")
         with _Owned(folder):
-            asyncio.run(_serve(folder, account, args))
+            asyncio.run(_serve(folder, account, Account(analyst.USER, key) if key else None, args))
     except CannotStart as why:
         print(f"chserver: {why}", file=sys.stderr)
         return 1
     return 0
 
 
-async def _serve(folder: Path, account: Account, args: argparse.Namespace) -> None:
+async def _serve(folder: Path, account: Account, asking: Account | None, args: argparse.Namespace) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -59,7 +61,7 @@ async def _serve(folder: Path, account: Account, args: argparse.Namespace) -> No
     except ImportError as error:
         raise CannotStart(f"cannot load ClickHouse's engine: {error}") from None
     try:
-        front = Front(engine, account, scratch)
+        front = Front(engine, account, scratch, asking, args.database)
         runner = web.AppRunner(
             front.app(),
             access_log=None,

@@ -9,6 +9,7 @@ import logging
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -42,11 +43,14 @@ _log = logging.getLogger("chserver")
 class Front:
     """ClickHouse's HTTP interface over one engine."""
 
-    def __init__(self, engine: Engine, account: Account, scratch: Path) -> None:
-        """``scratch`` is an empty folder for bodies and pipes."""
-        self._account = account
+    def __init__(
+        self, engine: Engine, account: Account, scratch: Path, analyst: Account | None = None, database: str = ""
+    ) -> None:
+        """``scratch`` is an empty folder for bodies and pipes; ``analyst`` may ask, in ``database`` alone."""
+        self._accounts = [account] if analyst is None else [account, analyst]
+        self._analyst, self._database = analyst, database
         self._scratch = scratch
-        self._runner = Runner(engine, account.user)
+        self._runner = Runner(engine, account.user, database)
         self._coders = ThreadPoolExecutor(2, "coder")
         self._replies = Replies(engine.version, engine.timezone, scratch, IDLE_TIMEOUT_S, self._coders)
         self._draining: set[asyncio.Task[None]] = set()
@@ -80,7 +84,11 @@ class Front:
             return web.Response(status=404, text=_NO_HANDLER.format(path=path))
         query_id = query_id_of(request.query, request.headers)
         try:
-            authenticate(self._account, request.query, request.headers)
+            who = authenticate(self._accounts, request.query, request.headers)
+            if who is self._analyst:
+                if request.content_type == "multipart/form-data":
+                    raise ServerError(Code.ACCESS_DENIED, f"{who.user}: Not enough privileges. It may bring no tables")
+                return await self._plain(request, query_id, True, is_analyst=True)
             if request.content_type == "multipart/form-data":
                 return await self._form(request, query_id)
             return await self._plain(request, query_id, reads_only)
@@ -93,11 +101,15 @@ class Front:
             _log.exception("failed: query %s", query_id)
             return self._replies.failure(ServerError(Code.LOGICAL_ERROR, f"{type(error).__name__}: {error}"), query_id)
 
-    async def _plain(self, request: web.Request, query_id: str, reads_only: bool) -> web.StreamResponse:
+    async def _plain(
+        self, request: web.Request, query_id: str, reads_only: bool, *, is_analyst: bool = False
+    ) -> web.StreamResponse:
         if request.method == "POST" and "Content-Length" not in request.headers and not request.can_read_body:
             message = "The Transfer-Encoding is not chunked and there is no Content-Length header for POST request"
             raise ServerError(Code.HTTP_LENGTH_REQUIRED, message)
         asked = understand(request.query, request.headers, query_id)
+        if is_analyst:  # a session may be somebody else's, and there is nothing to keep in one
+            asked = replace(asked, is_analyst=True, session_id=None)
         body = Body(request.content, request.headers.get("Content-Encoding", "").lower(), IDLE_TIMEOUT_S)
         head, complete = await body.head()
         source = asked.query.encode() + b"\n" + head if asked.query else head

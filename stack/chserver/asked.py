@@ -4,7 +4,7 @@ import base64
 import binascii
 import hmac
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stack.chserver.answer import choose_coding
@@ -28,7 +28,7 @@ _EXTERNAL = ("_format", "_types", "_structure")
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The one user."""
+    """A user: who owns all, or the analyst (analyst.py)."""
 
     user: str
     password: str
@@ -50,6 +50,7 @@ class Asked:
     wait: bool
     buffer_bytes: int
     cancel_on_close: bool
+    is_analyst: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
 
@@ -88,8 +89,8 @@ def understand(url: Mapping[str, str], headers: Mapping[str, str], query_id: str
     )
 
 
-def authenticate(account: Account, url: Mapping[str, str], headers: Mapping[str, str]) -> None:
-    """Refuse whoever is not the one user; raises ServerError with ClickHouse's codes.
+def authenticate(accounts: Sequence[Account], url: Mapping[str, str], headers: Mapping[str, str]) -> Account:
+    """Who asks. Raises ServerError with ClickHouse's codes for whoever is none of the users.
 
     Credentials come by the X-ClickHouse headers, by Basic authorization or by URL parameters, in this order; two ways
     at once are refused, as there.
@@ -105,9 +106,13 @@ def authenticate(account: Account, url: Mapping[str, str], headers: Mapping[str,
         given = _basic(basic)
     else:
         given = url.get("user", "default"), url.get("password", "")
-    right = hmac.compare_digest(given[0].encode(), account.user.encode())
-    if hmac.compare_digest(given[1].encode(), account.password.encode()) and right:
-        return
+    found = None
+    for account in accounts:
+        right = hmac.compare_digest(given[0].encode(), account.user.encode())
+        if hmac.compare_digest(given[1].encode(), account.password.encode()) and right:
+            found = account
+    if found is not None:
+        return found
     if not (any(named) or basic or "user" in url):
         raise ServerError(Code.REQUIRED_PASSWORD, f"{given[0]}: Authentication failed: password is required")
     message = f"{given[0]}: Authentication failed: password is incorrect, or there is no user with such name"

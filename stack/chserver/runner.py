@@ -2,9 +2,11 @@
 
 import asyncio
 import concurrent.futures as futures
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
+from stack.chserver import analyst
 from stack.chserver.asked import Asked
 from stack.chserver.engine import DEFAULT_DATABASE, Connection, Done, Engine
 from stack.chserver.errors import Code, ServerError
@@ -18,8 +20,10 @@ _KEEPS = ("SET", "USE")  # what a session remembers, and a GET may do
 class Runner:
     """The engine's threads and the named sessions."""
 
-    def __init__(self, engine: Engine, user: str) -> None:
+    def __init__(self, engine: Engine, user: str, database: str = "") -> None:
+        """``database``: the only one that an analyst may ask."""
         self.sessions = Sessions()
+        self._database, self._quota = database, analyst.Quota()
         self._engine = engine
         self._user = user
         self._threads = futures.ThreadPoolExecutor(_THREADS, "statement")
@@ -84,6 +88,8 @@ class Runner:
     ) -> Done:
         with ExitStack() as stack:
             stack.callback(ended)
+            if asked.is_analyst:
+                return self._ask_as_analyst(asked, statement, work, stack)
             if session is None:
                 connection = self._engine.connect(asked.settings)
                 stack.callback(connection.close)
@@ -97,6 +103,27 @@ class Runner:
             if statement.verb == "USE" and session is not None:
                 session.home = connection.current_database()
             return done
+
+    def _ask_as_analyst(
+        self, asked: Asked, statement: Statement, work: Callable[[Connection], Done], stack: ExitStack
+    ) -> Done:
+        analyst.refuse_statement(statement)
+        if asked.database not in ("", self._database):
+            raise ServerError(Code.ACCESS_DENIED, f"{analyst.USER}: Not enough privileges. {asked.database} is not its")
+        self._quota.begin()
+        connection = self._engine.connect()
+        stack.callback(connection.close)
+        connection.use(self._database)
+        if statement.kind is Kind.READ:
+            tree = connection.run(b"EXPLAIN AST " + statement.text, "TSVRaw", asked.params).output.decode()
+            analyst.refuse_tree(tree, self._database)
+        connection.set(analyst.settings())
+        connection.set(asked.settings)  # the engine refuses, in its own words
+        began = time.monotonic()
+        try:
+            return work(connection)
+        finally:
+            self._quota.end(time.monotonic() - began)
 
     def _check_reads(self, connection: Connection, statement: Statement) -> None:
         if statement.kind is Kind.READ or statement.verb in _KEEPS:
