@@ -5,11 +5,11 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, Self
 
-import clickhouse_connect
 import psycopg
 import redis
 
 from daybook.settings import Settings
+from sinks.clickhouse import client as clickhouse
 from sinks.postgres.connect import AS_USER_FOR_LONG, READER, WRITER, acting_as
 
 
@@ -25,9 +25,8 @@ class Connected:
         self._postgres = psycopg.connect(acting_as(role, settings.address("postgres")), autocommit=True)
         if of is not None:
             self._postgres.execute(AS_USER_FOR_LONG, (of,))
-        self._clickhouse = clickhouse_connect.get_client(
-            dsn=settings.address("clickhouse"),
-            autogenerate_session_id=False,
+        self._clickhouse = clickhouse.dial(
+            settings.address("clickhouse"),
             send_receive_timeout=clickhouse_patience_s,
         )
         self._redis = redis.Redis.from_url(settings.address("redis"), **redis_options)

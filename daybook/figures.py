@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from daybook.chart import Day
 from daybook.settings import Settings
 from schemas.topics import HINTS
+from sinks.clickhouse import client as clickhouse
 from sinks.postgres.connect import as_writer
 
 if TYPE_CHECKING:
@@ -43,15 +44,12 @@ class Figures:
         self._settings = settings
 
     def __enter__(self) -> Figures:
-        import clickhouse_connect
         import psycopg
 
         self._postgres: psycopg.Connection = psycopg.connect(
             as_writer(self._settings.address("postgres")), autocommit=True
         )
-        self._clickhouse: Client = clickhouse_connect.get_client(
-            dsn=self._settings.address("clickhouse"), autogenerate_session_id=False
-        )
+        self._clickhouse: Client = clickhouse.dial(self._settings.address("clickhouse"))
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -32,6 +32,7 @@ from schemas.hints import WinnerHint, encode_hint
 from schemas.suppression import Erased
 from schemas.topics import BY_SUBJECT, HINTS, LEDGER, MILESTONES, SOURCES, SUPPRESSED, TOPICS, TRENDING_BLOCKS, Topic
 from schemas.trending import kind_of_block, partition_of
+from sinks.clickhouse import client as clickhouse
 from sinks.postgres.connect import as_writer
 
 if TYPE_CHECKING:
@@ -319,11 +320,10 @@ def _forget_group(client: AdminClient, group: str) -> None:
 
 def _forget_places(settings: Settings, blocks: bool) -> None:
     """Empty what is known by places; the sinks fill it again from the topics. `blocks`: what admins said too."""
-    import clickhouse_connect
     import psycopg
     import redis
 
-    with clickhouse_connect.get_client(dsn=settings.address("clickhouse"), autogenerate_session_id=False) as client:
+    with clickhouse.dial(settings.address("clickhouse")) as client:
         for table in _BY_PLACE["clickhouse"]:
             client.command(f"TRUNCATE TABLE {table}")
     with psycopg.connect(as_writer(settings.address("postgres")), autocommit=True) as postgres:

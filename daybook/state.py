@@ -9,6 +9,7 @@ from typing import NamedTuple
 from daybook import kafka, sinking, supervisor, waiting, workers
 from daybook.scrape import most, scrape, total
 from daybook.settings import SERVERS, Settings
+from sinks.clickhouse import client as clickhouse
 from stack.stack import ServerStatus, Stack
 from streams.stop import EXIT_REFUSED
 
@@ -121,9 +122,8 @@ def _ping_postgres(address: str) -> None:
 
 
 def _ping_clickhouse(address: str) -> None:
-    import clickhouse_connect
 
-    clickhouse_connect.get_client(dsn=address, connect_timeout=_PING_TIMEOUT_S).close()
+    clickhouse.dial(address, connect_timeout=_PING_TIMEOUT_S).close()
 
 
 def _ping_redis(address: str) -> None:

@@ -12,6 +12,7 @@ import redis
 
 from daybook.settings import Settings
 from schemas.metrics import Meters
+from sinks.clickhouse import client as clickhouse
 
 EVERY_S = 30.0
 _DISKS = "SELECT name, free_space, total_space FROM system.disks WHERE total_space BETWEEN 1 AND 9223372036854775807"
@@ -35,7 +36,7 @@ _Said = tuple[str, tuple[str, ...], float]
 
 
 def _clickhouse(settings: Settings) -> Iterator[_Said]:
-    with clickhouse_connect.get_client(dsn=settings.address("clickhouse"), autogenerate_session_id=False) as client:
+    with clickhouse.dial(settings.address("clickhouse")) as client:
         for name, free, size in client.query(_DISKS).result_rows:
             yield "daybook_disk_bytes", (f"clickhouse/{name}",), size
             yield "daybook_disk_free_bytes", (f"clickhouse/{name}",), free

@@ -17,6 +17,7 @@ from schemas import broker
 from schemas.topics import TRENDING_BLOCKS
 from schemas.trending import WINDOWS, Block, Entry, TrendingList, block_key, encode_block, partition_of
 from schemas.trending import type_of_kind as number_of_kind
+from sinks.clickhouse import client as clickhouse
 from sinks.postgres.connect import as_writer
 from streams.trending.offline import Listed, Lists, Received, lists
 from streams.trending.scoring import Params
@@ -109,13 +110,12 @@ def blocked_now(settings: Settings) -> set[tuple[str, str]]:
 
 def received(settings: Settings, from_ms: int, to_ms: int, by: str = "received_at") -> list[Received]:
     """The raw views and reactions of a time that ClickHouse still has, each partition's in the order of receipt."""
-    import clickhouse_connect
 
     query = f"""
 SELECT subject, raw, toUnixTimestamp64Milli(received_at), partition FROM events
 WHERE topic = 'views' AND {by} > fromUnixTimestamp64Milli({{a:Int64}}) AND {by} <= fromUnixTimestamp64Milli({{b:Int64}})
 ORDER BY partition, offset"""
-    with clickhouse_connect.get_client(dsn=settings.address("clickhouse"), autogenerate_session_id=False) as client:
+    with clickhouse.dial(settings.address("clickhouse")) as client:
         rows = client.query(query, parameters={"a": from_ms, "b": to_ms}, column_formats={"raw": "bytes"}).result_rows
     return [Received(subject.encode(), bytes(raw), ms, partition) for subject, raw, ms, partition in rows]
 

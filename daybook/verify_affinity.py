@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import clickhouse_connect
 import psycopg
 import redis
 from msgspec.structs import replace
@@ -21,6 +20,7 @@ from daybook.settings import Settings
 from daybook.stored import Range
 from producers.tastes import Received, tastes
 from schemas.affinity import Recommendations, TasteRow
+from sinks.clickhouse import client as clickhouse
 from sinks.postgres import affinity as postgres
 from sinks.postgres.connect import as_writer
 from sinks.redis.affinity import keys
@@ -40,7 +40,7 @@ def differences(settings: Settings) -> tuple[int, list[str]]:
     found: list[str] = []
     count = 0
     with (
-        clickhouse_connect.get_client(dsn=settings.address("clickhouse"), autogenerate_session_id=False) as client,
+        clickhouse.dial(settings.address("clickhouse")) as client,
         psycopg.connect(as_writer(settings.address("postgres")), autocommit=True) as connection,
         redis.Redis.from_url(settings.address("redis"), decode_responses=True) as store,
     ):

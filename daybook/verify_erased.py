@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-import clickhouse_connect
 import psycopg
 import redis
 from psycopg import sql
@@ -17,6 +16,7 @@ from psycopg import sql
 from daybook import suppressing
 from daybook.erasing.stores import CLICKHOUSE_TABLES, POSTGRES_TABLES
 from daybook.settings import Settings
+from sinks.clickhouse import client as clickhouse
 from sinks.postgres.connect import as_writer
 
 _AT_ONCE = 10_000
@@ -46,7 +46,7 @@ def everybody(settings: Settings) -> Iterator[tuple[str, bytes]]:
                 cursor.execute(sql.SQL("SELECT DISTINCT user_id FROM {}").format(sql.Identifier(table)))
                 for (user,) in cursor:
                     yield f"postgres/{table}", user.encode()
-    with clickhouse_connect.get_client(dsn=settings.address("clickhouse"), autogenerate_session_id=False) as client:
+    with clickhouse.dial(settings.address("clickhouse")) as client:
         for table, column in client.query(CLICKHOUSE_TABLES).result_rows:
             with client.query_row_block_stream(f"SELECT DISTINCT {column} FROM {table}") as blocks:
                 for block in blocks:

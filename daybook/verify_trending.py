@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import clickhouse_connect
 import redis
 
 from daybook import trending
 from daybook.keep.raw import was_dropped
 from daybook.settings import Settings
 from schemas.trending import TrendingList
+from sinks.clickhouse import client as clickhouse
 from sinks.redis.trending import keys
 from streams.trending.offline import Received, lists
 from streams.trending.scoring import Params
@@ -46,7 +46,7 @@ def differences(settings: Settings) -> tuple[int, list[str]]:
 
 
 def _some_are_gone(settings: Settings) -> bool:
-    with clickhouse_connect.get_client(dsn=settings.address("clickhouse"), autogenerate_session_id=False) as client:
+    with clickhouse.dial(settings.address("clickhouse")) as client:
         return was_dropped(client, "views")
 
 

@@ -110,9 +110,9 @@ def service(folder: Path, kafka: str, **settings: object) -> Iterator[Service]:
     told = {f"DAYBOOK_{name.upper()}": str(value) for name, value in settings.items()}
     env = {**CLEAN, "DAYBOOK_KAFKA": kafka, "DAYBOOK_API_SIGNING_KEY": SECRET, "DAYBOOK_READY_FILE": str(ready), **told}
     away = {
-        "postgres": "postgresql://x@127.0.0.1:1/x",
-        "clickhouse": "http://127.0.0.1:1",
-        "redis": "redis://127.0.0.1:1",
+        "postgres": "postgresql://x:nobody@127.0.0.1:1/x",
+        "clickhouse": "http://x:nobody@127.0.0.1:1/x",
+        "redis": "redis://:nobody@127.0.0.1:1",
     }
     for server, address in away.items():
         env.setdefault(f"DAYBOOK_{server.upper()}", address)

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
-import clickhouse_connect
 import psycopg
 
 from daybook.errors import Problem
@@ -17,6 +16,7 @@ from daybook.keep import archiving, days, months, policy, raw
 from daybook.keep.archive import Archive
 from daybook.settings import Settings
 from schemas.metrics import Meters
+from sinks.clickhouse import client as clickhouse
 
 log = logging.getLogger(__name__)
 
@@ -133,9 +133,7 @@ def keep(
 def opened(settings: Settings) -> Iterator[tuple[Any, psycopg.Connection[Any]]]:
     """Connections to ClickHouse and PostgreSQL."""
     with (
-        clickhouse_connect.get_client(
-            dsn=settings.address("clickhouse"), autogenerate_session_id=False, send_receive_timeout=_PATIENCE_S
-        ) as client,
+        clickhouse.dial(settings.address("clickhouse"), send_receive_timeout=_PATIENCE_S) as client,
         months.connect(settings.address("postgres")) as connection,
     ):
         yield client, connection

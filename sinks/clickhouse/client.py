@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import clickhouse_connect
+from clickhouse_connect.driver import Client
 
 from sinks.address import shown
 from sinks.base import Stop
@@ -36,6 +37,16 @@ async def connect(url: str) -> Any:
         )
     except ERRORS as why:
         raise judge(why, shown("ClickHouse", url)) from why
+
+
+def dial(url: str, **options: Any) -> Client:
+    """A synchronous client, for commands and questions beside the sink; `options` as of clickhouse_connect.get_client.
+
+    Without a session, so that several may ask at once. The scheme says whether TLS is spoken, whatever the port.
+    """
+    return clickhouse_connect.get_client(
+        **{"interface": urlsplit(url).scheme, "autogenerate_session_id": False, **options, "dsn": url}
+    )
 
 
 @asynccontextmanager

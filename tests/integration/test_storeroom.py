@@ -49,7 +49,7 @@ def test_disks_and_memory_are_told_and_a_limit_only_where_there_is_one(stores: s
 
 
 def test_one_that_is_away_does_not_hide_the_other(stores: settings.Settings) -> None:
-    nowhere = {"clickhouse": "http://127.0.0.1:1/daybook", "redis": "redis://127.0.0.1:1/0"}
+    nowhere = {"clickhouse": "http://x:nobody@127.0.0.1:1/daybook", "redis": "redis://:nobody@127.0.0.1:1/0"}
     told = {name: stores.address(name) for name in ("kafka", "clickhouse", "redis")}
     without = settings.read(data=stores.data, **told | {"clickhouse": nowhere["clickhouse"]})
     assert set(measured(without, clickhouse_connect.driver.exceptions.Error)) >= {"daybook_redis_memory_bytes"}
