@@ -92,7 +92,7 @@ def test_questions_about_the_database_are_answered(server: Server, statement: st
         "SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')",
         "SELECT * FROM remote('127.0.0.1', system.one)",
         "SELECT * FROM merge('system', '.*')",
-        "SELECT * FROM s3('http://bucket.s3.amazonaws.com/x', 'CSV')",
+        "SELECT * FROM s3('http://127.0.0.1:1/bucket/x', 'CSV')",
         "SELECT * FROM sqlite('/tmp/x', 'y')",
         "SELECT * FROM executable('ls', 'TSV', 'x String')",
         "SELECT * FROM python('x')",

@@ -7,6 +7,7 @@ Docker runs nowhere here: this holds their form. `tests/compose-spec.json` is th
 from __future__ import annotations
 
 import json
+import os
 import re
 import stat
 import subprocess
@@ -17,9 +18,11 @@ import jsonschema
 import pytest
 import yaml
 
+from daybook.access import services
 from daybook.observe.scraping import API_PORT, METRICS_PORT, service_of
 from daybook.settings import SECRETS, SERVERS, Settings
 from daybook.workers import KNOWN, READY_FILE
+from schemas.broker import Broker
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "tests" / "compose-spec.json").read_text(encoding="utf-8"))
@@ -35,6 +38,12 @@ def test_the_file_is_what_the_specification_wants() -> None:
     assert list(validator.iter_errors(COMPOSE | {"services": {"a": {"imagee": "b"}}})), "it would notice"
 
 
+def secrets_of(service: dict[str, Any]) -> dict[str, str]:
+    """Secret → under which name a service has it."""
+    told = [each if isinstance(each, dict) else {"source": each} for each in service.get("secrets", ())]
+    return {each["source"]: each.get("target", each["source"]) for each in told}
+
+
 def test_every_role_has_its_service_under_the_name_that_prometheus_asks_for() -> None:
     told = {service["command"][2]: name for name, service in OURS.items() if service["command"][0] == "worker"}
     assert told == {role: service_of(role) for role in KNOWN}
@@ -48,7 +57,7 @@ def test_what_a_service_needs_is_there() -> None:
             assert other in SERVICES
             healthy = how["condition"] == "service_healthy"
             assert not healthy or "test" in SERVICES[other]["healthcheck"], f"{name} waits for {other}'s health"
-        for secret in service.get("secrets", ()):
+        for secret in secrets_of(service):
             assert secret in COMPOSE["secrets"], f"{name}: {secret}"
         for volume in service.get("volumes", ()):
             source = volume.split(":")[0]
@@ -62,8 +71,9 @@ def test_ours_write_nothing_may_nothing_and_have_no_password_in_their_environmen
         assert service["cap_drop"] == ["ALL"], name
         assert service["environment"][SECRETS] == "/run/secrets"
         wanted = {f"DAYBOOK_{server.upper()}" for server in SERVERS} - service["environment"].keys()
-        assert wanted <= set(service["secrets"]), name
-        assert "api" not in service["command"] or "DAYBOOK_API_SIGNING_KEY" in service["secrets"]
+        told = set(secrets_of(service).values())
+        assert wanted <= told or service["command"][0] == "acls", name
+        assert "api" not in service["command"] or "DAYBOOK_API_SIGNING_KEY" in told
     assert not re.search(r"password: \w|://\w+:\w+@", (ROOT / "docker-compose.yml").read_text(), re.IGNORECASE)
 
 
@@ -113,22 +123,37 @@ def made(folder: Path) -> dict[str, str]:
 def test_secrets_are_made_once_and_fit_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "secrets"
     first = made(folder)
-    assert set(first) == {Path(secret["file"]).name for secret in COMPOSE["secrets"].values()}
-    assert all(re.fullmatch("[0-9a-f]{48}", first[name]) for name in ("postgres", "clickhouse", "redis", "grafana"))
+    assert set(first) >= {Path(secret["file"]).name for secret in COMPOSE["secrets"].values()}
+    passwords = [name for name in first if re.fullmatch("[0-9a-f]{48}", first[name])]
+    assert {"postgres", "clickhouse", "redis-writer", "grafana"} | {f"kafka-{r}" for r in services()} <= set(passwords)
     assert len(set(first.values())) == len(first)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     (folder / "grafana").write_text("mine")
     assert made(folder) == first | {"grafana": "mine"}, "what is there stays"
-    for name in ("DAYBOOK_POSTGRES", "DAYBOOK_CLICKHOUSE", "DAYBOOK_REDIS", "DAYBOOK_API_SIGNING_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv(SECRETS, str(folder))
-    monkeypatch.setenv("DAYBOOK_KAFKA", "kafka:9092")
+    for variable in [each for each in os.environ if each.startswith("DAYBOOK_")]:
+        monkeypatch.delenv(variable)
     from daybook import settings
 
-    found = settings.read()
-    for server in ("postgres", "clickhouse", "redis"):
-        assert f":{first[server]}@{server}:" in found.address(server), "the address of its service in the file"
-        assert server in SERVICES
+    for name, service in OURS.items():
+        if service["command"][0] == "acls":
+            continue
+        mounted = tmp_path / name  # as it is mounted there
+        mounted.mkdir()
+        for source, target in secrets_of(service).items():
+            (mounted / target).write_text(first[source])
+        for variable, value in service["environment"].items():
+            monkeypatch.setenv(variable, str(value))
+        monkeypatch.setenv(SECRETS, str(mounted))
+        found = settings.read()
+        role = {"migrate": "owner", "api": "reader"}.get(name, "writer")
+        assert f"daybook_{role}:{first[f'postgres-{role}']}@postgres:" in found.address("postgres"), name
+        assert f"daybook:{first['clickhouse']}@clickhouse:" in found.address("clickhouse"), name
+        keeper = "reader" if name == "api" else "writer"
+        assert f"daybook_{keeper}:{first[f'redis-{keeper}']}@redis:" in found.address("redis"), name
+        kafka = found.address("kafka")
+        assert isinstance(kafka, Broker)
+        who = service["command"][2] if service["command"][0] == "worker" else "operator"
+        assert (kafka.user, kafka.password) == (f"daybook-{who}", first[f"kafka-{who}"]), name
     assert len((found.api_signing_key or found.redis).get_secret_value()) >= 32  # type: ignore[union-attr]
 
 
