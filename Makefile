@@ -7,7 +7,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test nemesis test-faults test-slow test-drills check docs pictures bench-daily bench-recs bench-http soak bench bench-quick clean
+.PHONY: help setup demo test nemesis test-faults test-slow test-drills check docs sbom test-secure pictures bench-daily bench-recs bench-http soak bench bench-quick clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -59,6 +59,12 @@ docs: $(READY)  ## the documents as a site in build/docs/site, every link and an
 	@$(BIN)/python -c 'import zensical' 2>/dev/null || \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]' -c constraints.txt
 	@$(BIN)/python docs/build.py
+
+sbom: setup  ## build/daybook.cdx.json: all that is installed, with versions, licences and digests (CycloneDX)
+	@$(BIN)/python deploy/sbom.py build/daybook.cdx.json
+
+test-secure: setup  ## Kafka as it is deployed: TLS, a login and a list of rules for every role; the whole of Daybook on it
+	@$(BIN)/python -m pytest -q -m 'slow or not slow' tests/integration/test_secure_kafka.py tests/e2e/test_secure_live.py
 
 pictures: setup  ## docs/pictures: the page as its test sees it, in a headless Chromium
 	@DAYBOOK_PICTURES=docs/pictures $(BIN)/python -m pytest -q -m slow -k all_views_can_be_read tests/e2e/test_page.py

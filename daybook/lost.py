@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import clickhouse_connect
 import psycopg
 from msgspec.structs import replace
 
@@ -32,6 +31,8 @@ from schemas.suppression import Suppression
 from schemas.suppression import encode as encode_suppression
 from schemas.topics import GENERATIONS, REBUILDS_APART, SOURCES, SUPPRESSED, TOPICS, TRENDING_BLOCKS, Topic
 from schemas.trending import Block, block_key, encode_block
+from sinks.clickhouse import client as clickhouse
+from sinks.postgres.connect import as_writer, see_all_rows
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
@@ -65,12 +66,13 @@ def rebuilds_stored(settings: Settings) -> int | None:
     """The highest number of rebuilds that any row in PostgreSQL or ClickHouse was made after; None without rows."""
     found: list[int] = []
     with psycopg.connect(settings.address("postgres"), autocommit=True) as connection:
+        see_all_rows(connection)
         for table in _VERSIONED["postgres"]:
             row = connection.execute("SELECT to_regclass(%s)", (table,)).fetchone()
             if row is not None and row[0] is not None:
                 row = connection.execute(f"SELECT max(version) FROM {table}".encode()).fetchone()
                 found += [] if row is None or row[0] is None else [row[0]]
-    with clickhouse_connect.get_client(dsn=settings.address("clickhouse"), autogenerate_session_id=False) as client:
+    with clickhouse.dial(settings.address("clickhouse")) as client:
         there = "SELECT name FROM system.tables WHERE database = currentDatabase()"
         for table in {name for (name,) in client.query(there).result_rows} & set(_VERSIONED["clickhouse"]):
             ((version, rows),) = client.query(f"SELECT max(version), count() FROM {table}").result_rows
@@ -111,7 +113,7 @@ def begin(
 
 
 def _partitions_before(settings: Settings) -> int:
-    with clickhouse_connect.get_client(dsn=settings.address("clickhouse"), autogenerate_session_id=False) as client:
+    with clickhouse.dial(settings.address("clickhouse")) as client:
         ((most, rows),) = client.query("SELECT max(partition), count() FROM positions").result_rows
     if not rows:
         raise Problem("ClickHouse does not know how many partitions there were: say so with --partitions")
@@ -183,9 +185,7 @@ class _Keepers:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._clickhouse = clickhouse_connect.get_client(
-            dsn=settings.address("clickhouse"), autogenerate_session_id=False
-        )
+        self._clickhouse = clickhouse.dial(settings.address("clickhouse"))
 
     def __enter__(self) -> _Keepers:
         return self
@@ -230,7 +230,7 @@ class _Keepers:
             yield Placed(key, raw, ms, [header(first)] if first < ms else [])
 
     def _asked(self, query: str) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self._settings.address("postgres"), autocommit=True) as connection:
+        with psycopg.connect(as_writer(self._settings.address("postgres")), autocommit=True) as connection:
             return connection.execute(query.encode()).fetchall()
 
     def _rows(self, table: str, key: str, first: str, topic: Topic) -> Iterator[tuple[Any, int, Any, int]]:

@@ -8,7 +8,12 @@ reader   the HTTP service: the rows of one user at a time, whom `app.user` names
 
 from __future__ import annotations
 
+from typing import Any
+
+import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from schemas.tables import DAILY
 
 WRITER, READER = "daybook_writer", "daybook_reader"
 AS_USER = "SELECT set_config('app.user', %s, true)"
@@ -29,6 +34,13 @@ def acting_as(role: str, url: str) -> str:
 def as_writer(url: str) -> str:
     """All rows, no table."""
     return acting_as(WRITER, url)
+
+
+def see_all_rows(connection: psycopg.Connection[Any]) -> None:
+    """Act as the writer, for who asks before the migration: where that role may read yet. Before, the owner sees all."""
+    query = "SELECT FROM pg_roles WHERE rolname = %s AND has_table_privilege(oid, to_regclass(%s), 'SELECT')"
+    if connection.execute(query, (WRITER, DAILY.postgres)).rowcount:
+        connection.execute(f"SET ROLE {WRITER}".encode())
 
 
 def as_reader(url: str) -> str:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import uuid
 from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
+from secure_postgres import Deployed, deploy
 
 from api.stores import Stores
 from daybook.keep import months
@@ -25,24 +23,13 @@ from sinks.batch import Batch
 from sinks.migrate import migrate
 from sinks.postgres.connect import AS_USER, as_reader, as_writer
 from sinks.postgres.sink import PostgresSink
-from stack.postgres import program
 from stack.stack import Stack
 
-ROOT = Path(__file__).parents[2]
 USERS_TABLES = """
 SELECT c.oid::regclass::text, c.relrowsecurity AND c.relforcerowsecurity FROM pg_class AS c
 JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'user_id' AND NOT a.attisdropped
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
 """
-
-
-class Deployed(NamedTuple):
-    """A database as it is deployed: who logs in as what."""
-
-    owner: str
-    writer: str
-    reader: str
-    superuser: str
 
 
 def row(user: str, day: str, **told: Any) -> DailyRow:
@@ -56,28 +43,11 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     servers = Stack(folder / "data", say=lambda line: None)
     try:
         superuser = servers.up(["postgres"]).postgres
-        yield _deploy(folder, superuser)
+        found = deploy(folder, superuser)
+        asyncio.run(_fill(found))
+        yield found
     finally:
         servers.down()
-
-
-def _deploy(folder: Path, superuser: str) -> Deployed:
-    passwords = {role: uuid.uuid4().hex for role in ("owner", "writer", "reader")}
-    for role, password in passwords.items():
-        (folder / f"postgres-{role}").write_text(password)
-    script = (ROOT / "deploy" / "postgres" / "roles.sql").read_text(encoding="utf-8")
-    (folder / "roles.sql").write_text(script.replace("/run/secrets", str(folder)))
-    psql = [program("psql"), superuser, "-v", "ON_ERROR_STOP=1", "-q", "-f", folder / "roles.sql"]
-    done = subprocess.run(psql, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    at = conninfo_to_dict(superuser)
-    where = f"@127.0.0.1:{at['port']}/daybook"
-    found = Deployed(
-        **{role: f"postgresql://daybook_{role}:{password}{where}" for role, password in passwords.items()},
-        superuser=superuser,
-    )
-    asyncio.run(_fill(found))
-    return found
 
 
 async def _fill(found: Deployed) -> None:
