@@ -37,7 +37,7 @@ def as_writer(url: str) -> str:
 
 
 def see_all_rows(connection: psycopg.Connection[Any]) -> None:
-    """Act as the writer, for who asks before the migration: where that role may read yet. Before, the owner sees all."""
+    """Act as the writer, for who asks before the migration: once that role may read. Until then the owner sees all."""
     query = "SELECT FROM pg_roles WHERE rolname = %s AND has_table_privilege(oid, to_regclass(%s), 'SELECT')"
     if connection.execute(query, (WRITER, DAILY.postgres)).rowcount:
         connection.execute(f"SET ROLE {WRITER}".encode())

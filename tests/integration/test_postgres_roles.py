@@ -21,7 +21,7 @@ from schemas.tables import DAILY
 from sinks.base import Stop
 from sinks.batch import Batch
 from sinks.migrate import migrate
-from sinks.postgres.connect import AS_USER, as_reader, as_writer
+from sinks.postgres.connect import AS_USER, as_reader, as_writer, see_all_rows
 from sinks.postgres.sink import PostgresSink
 from stack.stack import Stack
 
@@ -233,6 +233,17 @@ async def test_the_service_of_another_role_cannot_act_as_one_that_it_was_not_giv
     with psycopg.connect(as_reader(deployed.superuser)) as connection:
         found = connection.execute("SELECT count(*) FROM user_metrics_daily").fetchone()
         assert found == (0,), "a superuser that acts as the reader sees what a reader sees"
+
+
+async def test_who_asks_before_the_migration_sees_all_rows_before_and_after_it(deployed: Deployed) -> None:
+    with psycopg.connect(deployed.owner) as connection:
+        see_all_rows(connection)
+        assert connection.execute("SELECT count(*) FROM user_metrics_daily").fetchone() == (4,)
+    with psycopg.connect(deployed.superuser, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE unmigrated")
+    with psycopg.connect(deployed.superuser, dbname="unmigrated") as connection:
+        see_all_rows(connection)
+        assert connection.execute("SELECT current_user").fetchone() == ("daybook",)
 
 
 async def test_months_are_made_and_dropped_by_a_writer_and_only_when_they_are_empty(deployed: Deployed) -> None:
