@@ -18,6 +18,7 @@ done
 for role in streams progress trending lists affinity postgres clickhouse redis loader audit api operator ui; do
   once "kafka-$role" "$(new)"
 done
+once kafka-ui-user daybook-ui   # for whoever takes a name from a file too
 # Who migrates, who stores, who answers.
 for role in owner writer reader; do
   once "DAYBOOK_POSTGRES-$role" "postgresql://daybook_$role:$(say "postgres-$role")@postgres:5432/daybook?sslmode=verify-full"

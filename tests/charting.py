@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 CHART = ROOT / "deploy" / "chart"
 RENDERED = ROOT / "tests" / "chart.yaml"
-VALUES = ("kafka=kafka.data:9092", "keda.enabled=true", "roles.api.disk=10Gi", "settings.DAYBOOK_HOT_DAYS=40")
+VALUES = ("kafka=kafka.data:9093", "keda.enabled=true", "roles.api.disk=10Gi", "settings.DAYBOOK_HOT_DAYS=40")
 KUBERNETES = "1.31.0"
 NOT_SHOWN = ("files/rules.yml",)
 """Files that these values do not show: the alerts are tested as Prometheus' own file."""

@@ -20,7 +20,7 @@ from daybook.workers import KNOWN
 
 TEXT = RENDERED.read_text(encoding="utf-8")
 OBJECTS: list[dict[str, Any]] = [each for each in yaml.safe_load_all(TEXT) if each]
-NOT_KUBERNETES = {"ScaledObject"}
+NOT_KUBERNETES = {"ScaledObject", "TriggerAuthentication"}
 """Kinds of its own that a cluster learns from elsewhere; no schema of them is here."""
 needs_helm = pytest.mark.skipif(shutil.which("helm") is None, reason="Helm is not here")
 
@@ -131,6 +131,23 @@ def test_nothing_runs_as_root_writes_or_has_a_password_in_its_environment() -> N
         assert not any("://" in value for value in told.values()), name
         mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
         assert mounts == {told[SECRETS], "/tmp", "/data"}
+
+
+def test_each_pod_sees_its_own_logins_and_no_others() -> None:
+    for name, pod in pods():
+        role = name.removeprefix("daybook-")
+        user = "operator" if role == "migrate" else role
+        (container,) = pod["spec"]["containers"]
+        told = {each["name"]: each.get("value") for each in container["env"]}
+        assert (told["DAYBOOK_KAFKA_SECURITY"], told["DAYBOOK_KAFKA_USER"]) == ("sasl_ssl", f"daybook-{user}")
+        (secret,) = [each["secret"] for each in pod["spec"]["volumes"] if each["name"] == "secrets"]
+        items = {each["path"]: each["key"] for each in secret["items"]}
+        assert told["DAYBOOK_CA"] == f"{told[SECRETS]}/ca.pem"
+        assert items["DAYBOOK_KAFKA_PASSWORD"] == f"kafka-{user}"
+        login = {"migrate": "owner", "api": "reader"}.get(role, "writer")
+        assert items["DAYBOOK_POSTGRES"] == f"DAYBOOK_POSTGRES-{login}"
+        assert items["DAYBOOK_REDIS"] == f"DAYBOOK_REDIS-{'reader' if role == 'api' else 'writer'}"
+        assert ("DAYBOOK_API_SIGNING_KEY" in items) == (role == "api")
 
 
 def test_budgets_services_and_policies_mean_the_pods_that_they_name() -> None:

@@ -36,9 +36,43 @@ securityContext:
 {{- define "daybook.environment" -}}
 - {name: DAYBOOK_KAFKA, value: {{ required "kafka: where is it? host:port" .root.Values.kafka | quote }}}
 - {name: DAYBOOK_SECRETS, value: /run/secrets/daybook}
+- {name: DAYBOOK_KAFKA_SECURITY, value: {{ .root.Values.kafkaSecurity }}}
+{{- if eq .root.Values.kafkaSecurity "sasl_ssl" }}
+- {name: DAYBOOK_KAFKA_USER, value: daybook-{{ include "daybook.user" . }}}
+{{- end }}
+{{- if .root.Values.ca }}
+- {name: DAYBOOK_CA, value: /run/secrets/daybook/ca.pem}
+{{- end }}
 {{- range $name, $value := .settings }}
 - {name: {{ $name }}, value: {{ $value | quote }}}
 {{- end }}
+{{- end }}
+
+{{/* As whom a role logs in at Kafka. */}}
+{{- define "daybook.user" -}}
+{{ has .role (list "migrate" "tools") | ternary "operator" .role }}
+{{- end }}
+
+{{/* Of the one Secret, what this role needs: its own login at Kafka; at PostgreSQL who migrates is the owner, the service a reader. */}}
+{{- define "daybook.secrets" -}}
+- name: secrets
+  secret:
+    secretName: {{ .root.Values.secretName }}
+    defaultMode: 0440
+    items:
+      {{- if .root.Values.ca }}
+      - {key: ca.pem, path: ca.pem}
+      {{- end }}
+      {{- if eq .root.Values.kafkaSecurity "sasl_ssl" }}
+      - {key: kafka-{{ include "daybook.user" . }}, path: DAYBOOK_KAFKA_PASSWORD}
+      {{- end }}
+      - {key: DAYBOOK_POSTGRES-{{ eq .role "migrate" | ternary "owner" (eq .role "api" | ternary "reader" "writer") }}, path: DAYBOOK_POSTGRES}
+      - {key: DAYBOOK_CLICKHOUSE, path: DAYBOOK_CLICKHOUSE}
+      - {key: DAYBOOK_REDIS-{{ eq .role "api" | ternary "reader" "writer" }}, path: DAYBOOK_REDIS}
+      - {key: DAYBOOK_ERASURE_KEY, path: DAYBOOK_ERASURE_KEY}
+      {{- if has .role (list "api" "tools") }}
+      - {key: DAYBOOK_API_SIGNING_KEY, path: DAYBOOK_API_SIGNING_KEY}
+      {{- end }}
 {{- end }}
 
 {{- define "daybook.mounts" -}}
