@@ -119,7 +119,11 @@ def stage() -> None:
 def _settings(menu: dict[str, list[Path]]) -> str:
     nav = ['  { "Daybook" = "README.md" },']
     for section, own in menu.items():
-        nav += [f'  {{ "{section}" = [', *(f'    "{page.as_posix()}",' for page in own), "  ] },"]
+        nav += [
+            f'  {{ "{section}" = [',
+            *(f'    {{ "{_named(page)}" = "{page.as_posix()}" }},' for page in own),
+            "  ] },",
+        ]
     return "\n".join(
         [
             "[project]",
@@ -142,6 +146,12 @@ def _settings(menu: dict[str, list[Path]]) -> str:
             "",
         ]
     )
+
+
+def _named(page: Path) -> str:
+    other = {"docs/metrics.md": "What each number means", "docs/reference/metrics.md": "Metrics of Daybook itself"}
+    said = other.get(page.as_posix()) or ("All of them" if page.name == "index.md" else title(ROOT / page))
+    return said.replace("\\", "\\\\").replace('"', "'")
 
 
 def loaded_from_elsewhere() -> list[str]:

@@ -62,6 +62,13 @@ class Drill:
         copy(backup / server, self.data / server)
         servers.start(server)
 
+    def empty(self, server: str) -> None:
+        """A server that has never held anything."""
+        servers = Stack(self.data, say=lambda line: None)
+        servers.stop(server)
+        shutil.rmtree(self.data / server)
+        servers.start(server)
+
     def postgres(self) -> psycopg.Connection[tuple[Any, ...]]:
         return psycopg.connect(settings.read(data=self.data).address("postgres"))
 

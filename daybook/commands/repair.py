@@ -41,7 +41,8 @@ def repair(
     if store is not None:
         here = (found.data / "run").is_dir()
         with locked(found.data / "workers.lock", say, timeout_s=180.0) if here else nullcontext():
-            ours = workers.stop(found.data, [store]) if here else []
+            ended = workers.ending(found.data, store)[0] is not None  # it may have refused what the restore left
+            ours = (bool(workers.stop(found.data, [store])) or ended) if here else False
             repairing.read_again(found, store, since_ms, say)
             if ours:
                 workers.start(found.data, running.of_folder(found.data), [store])

@@ -83,6 +83,17 @@ def test_clickhouse_restored_from_an_older_backup_is_repaired(ground: Path, back
         repaired(on, "clickhouse")
 
 
+def test_postgres_lost_without_a_backup_is_filled_again(ground: Path, backup: Path) -> None:
+    with drill("PostgreSQL lost, and no backup", ground) as on:
+        on.step("an empty server in its place")
+        on.empty("postgres")
+        on.step("daybook migrate")
+        on.run("migrate")
+        on.step("daybook repair postgres")
+        assert " 0 differences" in on.run("repair", "postgres")
+        assert held(on) == expected()
+
+
 def test_redis_restored_from_an_older_backup_is_filled_again(ground: Path, backup: Path) -> None:
     with drill("Redis restored from a backup", ground) as on:
         restored(on, "redis", backup)
