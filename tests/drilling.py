@@ -15,6 +15,7 @@ from command_line import daybook
 
 from daybook import settings
 from schemas.tables import DAILY_METRICS
+from sinks.postgres.connect import as_writer
 from stack.stack import Stack
 
 
@@ -70,7 +71,8 @@ class Drill:
         servers.start(server)
 
     def postgres(self) -> psycopg.Connection[tuple[Any, ...]]:
-        return psycopg.connect(settings.read(data=self.data).address("postgres"))
+        """As who sees all rows."""
+        return psycopg.connect(as_writer(settings.read(data=self.data).address("postgres")))
 
     def rows(self) -> dict[tuple[str, str], dict[str, object]]:
         """The days that PostgreSQL holds, in the words of producers/truth.py."""

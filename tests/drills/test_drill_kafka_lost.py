@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import clickhouse_connect
-import psycopg
 import pytest
 from drilling import Drill, drill
 
@@ -34,10 +33,10 @@ def meal(user: str, name: str, at: str) -> bytes:
     return json.dumps(told | {"data": data}).encode()
 
 
-def rows_of_old(at: settings.Settings, generation: int) -> int:
+def rows_of_old(on: Drill, at: settings.Settings, generation: int) -> int:
     """How many daily rows with anything on them are of another generation."""
     query = "select count(*) from user_metrics_daily where entities is not null and version >> 40 <> %s"
-    with psycopg.connect(at.address("postgres")) as connection:
+    with on.postgres() as connection:
         row = connection.execute(query, (generation,)).fetchone()
     with clickhouse_connect.get_client(dsn=at.address("clickhouse")) as client:
         query = f"SELECT count() FROM daily_current WHERE bitShiftRight(version, 40) != {generation}"
@@ -97,7 +96,7 @@ def test_kafka_lost_with_all_its_data_is_filled_again_from_the_stores(ground: Pa
         assert after is not None
         assert (after.rebuilds, after.partitions) == (known.rebuilds + 1, known.partitions)
         assert set(after.topics) == {topic.name for topic in TOPICS}
-        assert rows_of_old(at, generation_of(after.rebuilds)) == 0
+        assert rows_of_old(on, at, generation_of(after.rebuilds)) == 0
         assert generation_of(after.rebuilds) > REBUILDS_APART
         half = truth.daily_rows(iter(EVENTS[:HALF]))
         assert of_drill(on) == {key: row for key, row in half.items() if key[0] != ERASED}
