@@ -21,7 +21,7 @@ from schemas.topics import REBUILDS_APART, TRENDING_GENERATION
 from msgspec import Raw
 
 from schemas.trending import ALL, Entry, encode_entry, unpack_bundle
-from streams.trending.crowd import Crowd
+from streams.trending.crowd import BUCKETS, RENEWED_AT, Crowd
 from streams.trending.scoring import AHEAD, HOURS_PER_WEEK, MINUTES, hour_weights, landmark, score, weight
 from streams.trending.series import Summed
 from streams.trending.viewers import MOST_EXACT
@@ -32,8 +32,10 @@ cdef extern from *:
 
 cdef enum: WINDOWS = 3, HASH = 8
 cdef int64_t[WINDOWS] SIZES = MINUTES
+cdef int64_t[WINDOWS] SKETCHED = BUCKETS
 cdef int64_t AHEAD_MINUTES = AHEAD, WEEK_HOURS = HOURS_PER_WEEK
 cdef int64_t SHIFT = GENERATION_SHIFT, APART = REBUILDS_APART, OURS = TRENDING_GENERATION
+cdef int64_t RENEWED = RENEWED_AT
 cdef int MOST = MOST_EXACT
 cdef object EVERYWHERE = ALL
 cdef uint64_t *SLOTS = <uint64_t *>PyMem_Malloc((4 * MOST + 64) * sizeof(uint64_t))  # a set; one thread at a time
@@ -52,6 +54,9 @@ cdef struct Hour:
 
 cdef struct Total:
     int64_t landmark, now, seen, reacted, viewers, plain
+
+cdef struct Crowded:
+    int64_t bucket, views, viewers
 
 cdef struct Shares:
     int64_t now, first
@@ -130,13 +135,14 @@ cdef class Series:
     cdef Hour *hours
     cdef int count, room, hour_count, hour_room
     cdef Total[WINDOWS] sums
+    cdef Crowded[WINDOWS] told
     cdef public object crowd
     cdef public int64_t changes
 
     def __cinit__(self, Scale scale):
         self.scale = scale
         for w in range(WINDOWS):
-            self.sums[w].landmark = -1
+            self.sums[w].landmark = self.told[w].bucket = -1
 
     def __dealloc__(self):
         PyMem_Free(self.minutes)
@@ -336,12 +342,21 @@ cdef class Series:
             round(observed, 3),
             round(max(self.base(w, now, weeks), params.floor * unit, 1) / unit, 3),
             views,
-            0 if self.crowd is None else self.crowd.unique(w, now, views, few),
+            0 if self.crowd is None else self.unique(w, now, sums.viewers),
             round(reactions / unit, 3),
             round(observed / undecayed, 4) if undecayed else 0.0,
             creator,
             left_out,
         )
+
+    cdef int64_t unique(self, int w, int64_t now, int64_t views) except -1:
+        """See `unique` of crowd.py, of which this is the part that asks nobody."""
+        cdef Crowded *told = &self.told[w]
+        if told.bucket != now // SKETCHED[w] or abs(views - told.views) * RENEWED > views:
+            self.crowd.unique(w, now, views, few)
+            estimate = self.crowd.told[w]
+            told.viewers, told.views, told.bucket = estimate.viewers, estimate.views, estimate.bucket
+        return told.viewers
 
     cdef object exact(self, int w, int64_t now, int weeks):
         """See `score` of scoring.py; None: no trend."""

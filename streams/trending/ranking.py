@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping
+from itertools import islice
 from typing import NamedTuple
 
 from schemas.trending import LIST_SIZE
@@ -30,12 +31,15 @@ def ranked(
     [Place(item='b', left_out=1)]
     """
     size = LIST_SIZE if size is None else size
+    if creator_of is None:
+        free = (item for item in _from_the_best(scores) if item not in blocked)
+        return [Place(item, 0) for item in islice(free, size)]
     taken: list[str] = []
     of_creator: Counter[str] = Counter()
     for item in _from_the_best(scores):
         if item in blocked:
             continue
-        creator = creator_of(item) if creator_of is not None else None
+        creator = creator_of(item)
         if creator is not None:
             of_creator[creator] += 1
             if of_creator[creator] > per_creator:
@@ -50,8 +54,6 @@ def _from_the_best(scores: Mapping[str, int]) -> Iterable[str]:
     return sorted(sorted(scores), key=scores.__getitem__, reverse=True)  # equals stay as they were: by name
 
 
-def _left_out(
-    item: str, creator_of: Callable[[str], str | None] | None, of_creator: Counter[str], per_creator: int
-) -> int:
-    creator = creator_of(item) if creator_of is not None else None
+def _left_out(item: str, creator_of: Callable[[str], str | None], of_creator: Counter[str], per_creator: int) -> int:
+    creator = creator_of(item)
     return max(0, of_creator[creator] - per_creator) if creator is not None else 0
