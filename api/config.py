@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,22 @@ class NotToBeHad(Exception):
     """What is asked for needs a server that does not answer."""
 
 
+class Busy(Exception):
+    """One at a time, and another is under way."""
+
+
 Explain = Callable[[str, str, str | None], bytes]
 """User, day, metric or None → the explanation as JSON; it may block. Raises NotToBeHad."""
 Cold = Callable[[Mapping[str, Sequence[str]], str | None, int], list[Suggestion]]
 """Region → the ids that trend there, a region, how many → what is shown to somebody of whom nothing is known."""
+Erase = Callable[[str, Callable[[str], None]], None]
+"""User, what is told of each step that is done → returns when nothing is left; it blocks for minutes. After the first
+step nothing of the user is taken any more. Raises NotToBeHad, and Busy while another is erased."""
+Erasure = Callable[[str], dict[str, Any] | None]
+"""User → when their last erasure was begun, and its receipt once it is finished; None: there was none. It may block.
+Raises NotToBeHad."""
+Export = Callable[[str], Iterator[bytes]]
+"""User → all that the stores and the archive hold, as JSON lines; each step may block. Raises NotToBeHad."""
 Look = Callable[[], dict[str, Any]]
 """What operators see; it may block."""
 
@@ -81,6 +93,12 @@ class Config:
     """Says how all servers and workers are; None: not here."""
     spool: Spool | None = None
     """Keeps events on the disk while Kafka is down; opened. None: they are not taken then."""
+    erase: Erase | None = None
+    """Erases a person; None: not here."""
+    erasure: Erasure | None = None
+    """Says how far it is."""
+    export: Export | None = None
+    """Says all that is known of a person; None: not here."""
     erasure_key: str | None = None
     """What names of erased subjects are hashed with."""
     answer_s: float = 5.0

@@ -22,6 +22,21 @@ _REFUSED = {
     503: "No store answers, and nothing is kept: ask again after Retry-After seconds",
 }
 _ITEM = {"type": "object", "properties": {"id": {"type": "string"}, "score": {"type": "number"}}}
+_SUBJECT: dict[str, Any] = {
+    "name": "user",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": r"^[^\x00]+$"},
+    "example": "u_1001",
+}
+_FOR_ADMINS = {
+    401: _REFUSED[401],
+    403: "Not an admin's token",
+    404: "This is no subject",
+    429: "Too many requests without a token that counts: ask again after Retry-After seconds",
+    501: "No key hashes names here: DAYBOOK_ERASURE_KEY",
+    503: "Not all servers answer: ask again, and it goes on",
+}
 _EXPLAINED: dict[str, Any] = {
     "exists": {"type": "boolean", "description": "Whether anything is left on the day"},
     "row": {"type": "object", "description": "What the row must say"},
@@ -119,6 +134,8 @@ def described() -> dict[str, Any]:
                 ),
             ],
         ),
+        "/v1/users/{user}/data": _data(),
+        "/v1/users/{user}/erasure": _erasure(),
         "/v1/trending/{kind}": _trending(),
         "/v1/stream": _stream([_query("date", _DATE, "Another day than today"), *zone, fields]),
         "/v1/operator": _operator(),
@@ -165,6 +182,65 @@ def _operator() -> dict[str, Any]:
     found["get"]["responses"]["403"] = responses({403: "Not an admin's token"})["403"]
     del found["get"]["responses"]["304"], found["get"]["responses"]["503"]
     return found
+
+
+def _data() -> dict[str, Any]:
+    rows = {"application/x-ndjson": {"schema": {"type": "string"}}}
+    begun = {"application/json": {"schema": _object({"status": {"const": "under way"}})}}
+    refused = {number: why for number, why in _REFUSED.items() if number != 400}
+    return {
+        "get": {
+            "operationId": "exportData",
+            "summary": "All that the stores and the archive hold of the user, as JSON lines",
+            "security": [{"token": []}],
+            "parameters": [
+                {"name": "user", "in": "path", "required": True, "schema": {"type": "string"}, "example": "u_1001"}
+            ],
+            "responses": {
+                "200": {"description": "A row a line; an answer that is cut off is not whole", "content": rows},
+                **responses(refused | {404: "This is no subject"}),
+            },
+        },
+        "delete": {
+            "operationId": "eraseUser",
+            "summary": "Erase the user from every store, for good: for admins. Asked again, it goes on",
+            "security": [{"token": []}],
+            "parameters": [_SUBJECT],
+            "responses": {
+                "202": {
+                    "description": "Nothing of the user is taken any more; Location says how far the rest is",
+                    "content": begun,
+                },
+                **responses(_FOR_ADMINS | {409: "Another erasure is under way: ask again when it is done"}),
+            },
+        },
+    }
+
+
+def _erasure() -> dict[str, Any]:
+    receipt = _object({name: {"type": "string"} for name in ("subject", "kid", "begun_at", "finished_at", "signature")})
+    receipt["properties"] |= {"stores": {"type": "object"}, "kafka_until": {"type": "object"}}
+    said = {
+        "status": {
+            "enum": ["under way", "begun", "done"],
+            "description": "begun: elsewhere, or cut short: DELETE goes on",
+        },
+        "step": {"type": "string", "description": "The last one that is done"},
+        "begun_at": {"type": "string", "format": "date-time"},
+        "receipt": receipt,
+    }
+    return {
+        "get": {
+            "operationId": "erasure",
+            "summary": "How far the user's last erasure is, and its signed receipt: for admins",
+            "security": [{"token": []}],
+            "parameters": [_SUBJECT],
+            "responses": {
+                "200": {"description": "How far", "content": {"application/json": {"schema": _object(said)}}},
+                **responses(_FOR_ADMINS | {404: "This user was never erased"}),
+            },
+        }
+    }
 
 
 def _user(name: str, summary: str, schema: dict[str, Any], asked: list[dict[str, Any]]) -> dict[str, Any]:

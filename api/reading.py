@@ -15,7 +15,7 @@ from api import asking
 from api.kept import Kept
 from api.pacer import Pacer
 from api.problems import Problem, unavailable
-from api.stores import Away, Stores
+from api.stores import Away, Stores, Unmade
 from api.who import who
 from schemas.affinity import LIST_SIZE
 from schemas.progress import ProgressRow
@@ -31,6 +31,9 @@ PRIVATE = "private, no-cache"
 """May be kept by the reader's own cache, which must ask each time whether it still holds."""
 OWN_LIST = "private, max-age=60"
 SHARED = "public, max-age=30, stale-if-error=600"
+
+
+UNMADE = "the stores have no tables yet: whoever runs this service has to call daybook migrate"
 
 
 class Reading:
@@ -170,11 +173,11 @@ async def _answer(
     try:
         body = _json(await read())
         kept.put(asked, body, now)
-    except Away:
+    except Away as why:
         user = request.path_params.get("user", "").encode()
         found = None if request.state.ingest.suppression.erased.has(user) else kept.get(asked, now)
         if found is None:
-            raise unavailable("the stores do not answer", 2) from None
+            raise unavailable(UNMADE if isinstance(why, Unmade) else "the stores do not answer", 2) from None
         age, before = found
         body, cache = _json(msgspec.json.decode(before) | {"stale_s": round(age)}), "no-store"
     tag = asking.etag(body)

@@ -15,10 +15,12 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
-from api import explaining, ingest, live, operating, pages, reading
+from api import erasing, explaining, exporting, ingest, live, operating, pages, reading
 from api.config import Config
 from api.door import Door
+from api.erasing import Erasing
 from api.explaining import Explaining
+from api.exporting import Exporting
 from api.live import Live
 from api.openapi import document
 from api.operating import Operating
@@ -67,6 +69,8 @@ def build(config: Config, meters: Meters, scrape: Scrape, leaving: asyncio.Event
                 "live": Live(shared, leaving),
                 "explaining": Explaining(config),
                 "operating": Operating(config),
+                "erasing": Erasing(config),
+                "exporting": Exporting(config),
             }
         finally:
             await suppression.close()
@@ -105,6 +109,8 @@ async def readyz(request: Request) -> Response:
     fit = (part == "read" or outlet.takes) and (part == "ingest" or up["redis"] or up["postgres"])
     said: dict[str, Any] = {"status": "ready" if fit else "unfit"}
     said |= {name: "up" if is_up else "down" for name, is_up in up.items()}
+    if not up["postgres"] and request.state.reading.stores.unmade:
+        said["postgres"] = "without tables: daybook migrate"
     if outlet.spool.takes or not outlet.spool.is_empty:
         said["spooled"] = {"events": outlet.spool.events, "bytes": outlet.spool.left}
     return Response(_json(said), 200 if fit else 503, media_type="application/json")
@@ -141,6 +147,9 @@ ROUTES = [
     Route("/v1/users/{user:path}/records", reading.records),
     Route("/v1/users/{user:path}/recommendations", reading.recommendations),
     Route("/v1/users/{user:path}/explain", explaining.explain),
+    Route("/v1/users/{user:path}/data", erasing.erase, methods=["DELETE"]),
+    Route("/v1/users/{user:path}/data", exporting.export),
+    Route("/v1/users/{user:path}/erasure", erasing.erasure),
     Route("/v1/trending/{kind}", reading.trending),
     Route("/v1/stream", live.stream),
     Route("/v1/operator", operating.operator),

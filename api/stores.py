@@ -57,6 +57,13 @@ class Away(Exception):
     """A store does not answer; its name."""
 
 
+class Unmade(Away):
+    """PostgreSQL answers, and its tables are not there, or older than this service: `daybook migrate` makes them."""
+
+
+_UNMADE = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.InvalidSchemaName)
+
+
 class Days(NamedTuple):
     """A user's rows by day, and the days of which nobody can say now whether they have one."""
 
@@ -97,6 +104,8 @@ class Stores:
             },
         )
         self._hashes = Together(self._hashes_of)
+        self.unmade = False
+        """Whether PostgreSQL lacked its tables when it was last asked."""
         self.breakers = {"redis": Breaker(after=3), "postgres": Breaker(after=3)}
 
     async def open(self) -> None:
@@ -244,7 +253,7 @@ class Stores:
     async def _ask(self, store: str, ask: Callable[[], Awaitable[T]]) -> T:
         breaker = self.breakers[store]
         if not breaker.lets(time.monotonic()):
-            raise Away(store)
+            raise (Unmade if store == "postgres" and self.unmade else Away)(store)
         self._under_way[store] += 1
         try:
             async with asyncio.timeout(2 * REDIS_S if store == "redis" else POSTGRES_S):
@@ -253,8 +262,19 @@ class Stores:
             if not breaker.is_open:
                 log.warning("%s does not answer: %s: %s", store, type(why).__name__, why)
             breaker.failed(time.monotonic())
+            self.unmade &= store != "postgres"
             raise Away(store) from why
+        except _UNMADE as why:
+            if not self.unmade:
+                log.error(
+                    "PostgreSQL has not the tables of this version, run daybook migrate: %s",
+                    str(why).partition("\n")[0],
+                )
+            breaker.failed(time.monotonic())
+            self.unmade = True
+            raise Unmade(store) from why
         finally:
             self._under_way[store] -= 1
         breaker.worked()
+        self.unmade &= store != "postgres"
         return found

@@ -67,23 +67,15 @@ def _keys(settings: Settings) -> Keys:
     return Secret(_secret(settings))
 
 
-def _away() -> tuple[type[Exception], ...]:
-    """What the stores' clients raise."""
-    import clickhouse_connect
-    import psycopg
-    import redis
-
-    return psycopg.Error, clickhouse_connect.driver.exceptions.Error, redis.RedisError, OSError
-
-
 def _explain(settings: Settings) -> Explain:
     import msgspec
 
     from api.config import NotToBeHad
+    from daybook.erasing import offered
     from daybook.explain import agrees
     from daybook.explaining import ask
 
-    away = _away()
+    away = offered.away()
 
     def explain(user: str, day: str, metric: str | None) -> bytes:
         try:
@@ -115,6 +107,7 @@ def run(settings: Settings, ready: Callable[[str], None]) -> None:
     from api.config import Config, Limits
     from api.service import build
     from daybook import exporter, looking, suppressing
+    from daybook.erasing import offered
     from daybook.heartbeat import Heartbeat
     from streams.affinity.suggest import cold
 
@@ -133,6 +126,9 @@ def run(settings: Settings, ready: Callable[[str], None]) -> None:
         cold=cold,
         look=lambda: looking.look(settings),
         spool=_spool(settings),
+        erase=offered.erase(settings),
+        erasure=offered.erasure(settings),
+        export=offered.export(settings),
         erasure_key=suppressing.secret(settings),
         limits=Limits(
             body_bytes=settings.api_body_bytes,

@@ -73,13 +73,13 @@ class Log:
     def __init__(self, bootstrap: str, subject: str) -> None:
         self._bootstrap, self._subject = bootstrap, subject.encode()
         self._client: AdminClient = kafka.admin(bootstrap)
-        counts = kafka.partition_counts(self._client, bootstrap)
-        self._counts = counts
-        if topics.SUPPRESSED.name not in counts:
-            raise Problem(f"Kafka at {bootstrap} has no topic {topics.SUPPRESSED.name}: run daybook migrate first")
+        self._counts = kafka.partition_counts(self._client, bootstrap)
 
     def suppress(self, key: bytes, value: bytes) -> None:
         """Put the record on the list, in every partition; in partition 0 first, which alone is the whole list."""
+        if topics.SUPPRESSED.name not in self._counts:
+            name = topics.SUPPRESSED.name
+            raise Problem(f"Kafka at {self._bootstrap} has no topic {name}: run daybook migrate first")
         for number in range(self._counts[topics.SUPPRESSED.name]):
             self._produce(topics.SUPPRESSED.name, [(key, value)], number)
 
@@ -113,8 +113,8 @@ class Log:
         return found
 
     def values(self, topic: Topic) -> Iterator[bytes]:
-        """The values of the person's records on a topic that is keyed by users."""
-        for _, key, value in self._records([topic.name]):
+        """The values of the person's records on a topic that is keyed by users; none where there is no such topic."""
+        for _, key, value in self._records([topic.name] if topic.name in self._counts else []):
             if key == self._subject and value is not None:
                 yield value
 

@@ -20,13 +20,21 @@ from daybook.erasing.stores import Stores
 from daybook.errors import Misuse, Problem
 from daybook.keep.forget import forget
 from daybook.settings import Settings
+from schemas.suppression import Erased
 
 Say = Callable[[str], None]
 
 _LOCK = 0x6461_7962_6F6F_6B45
 """PostgreSQL's advisory lock of erasures: one at a time, because ClickHouse is told whom by a table."""
 _LOOKS = 3
+MOST = 200
+"""Characters of a subject."""
 _WAIT_S = 600.0
+_CONNECT_S = 5
+
+
+class UnderWay(Problem):
+    """One erasure at a time."""
 
 
 def erase(settings: Settings, user: str, say: Say, timeout_s: float = _WAIT_S) -> Receipt:
@@ -35,8 +43,8 @@ def erase(settings: Settings, user: str, say: Say, timeout_s: float = _WAIT_S) -
     Raises Problem if a server does not answer or the workers do not catch up: nothing of the person comes in any more
     then, and calling it again goes on. Raises Misuse for what is no subject, or without a key.
     """
-    if not user or "\0" in user or len(user) > 200:
-        raise Misuse("a subject has 1 to 200 characters")
+    if not user or "\0" in user or len(user) > MOST:
+        raise Misuse(f"a subject has 1 to {MOST} characters")
     secret = suppressing.secret(settings)
     if secret is None:
         raise Misuse("there is no key to hash names with: set DAYBOOK_ERASURE_KEY, the same for all workers")
@@ -86,6 +94,22 @@ def erase(settings: Settings, user: str, say: Say, timeout_s: float = _WAIT_S) -
     return said
 
 
+def told(settings: Settings, user: str) -> dict[str, Any] | None:
+    """When the last erasure of a person was begun and, once it is finished, its receipt; None: there was none.
+
+    Raises Problem without a key, and what psycopg does where PostgreSQL does not answer.
+    """
+    secret = suppressing.secret(settings)
+    if secret is None:
+        raise Problem("there is no key to hash names with: set DAYBOOK_ERASURE_KEY, the same for all workers")
+    query = "SELECT begun_at, receipt FROM erasures WHERE subject = %s ORDER BY begun_at DESC LIMIT 1"
+    with psycopg.connect(settings.address("postgres"), connect_timeout=_CONNECT_S) as postgres:
+        row = postgres.execute(query, (Erased(secret).hash_of(user.encode()).hex(),)).fetchone()
+    if row is None:
+        return None
+    return {"begun_at": _moment(row[0])} | ({} if row[1] is None else {"receipt": row[1]})
+
+
 def _passed(kafka: str, timeout_s: float, say: Say) -> None:
     """All streams and sinks have gone past what their topics held at the call."""
     waiting.until_visible(kafka, list(sinking.groups().values()), timeout_s)
@@ -120,7 +144,7 @@ def _finish(postgres: psycopg.Connection[Any], said: Receipt) -> None:
 def _alone(postgres: psycopg.Connection[Any]) -> Iterator[None]:
     row = postgres.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,)).fetchone()
     if row is None or not row[0]:
-        raise Problem("another erasure is under way: call this again when it is done")
+        raise UnderWay("another erasure is under way: call this again when it is done")
     try:
         yield
     finally:

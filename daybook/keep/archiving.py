@@ -6,7 +6,7 @@ in meanwhile stays and is archived next time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
@@ -86,6 +86,18 @@ def without(client: Any, archive: Archive, users: Sequence[str]) -> dict[str, in
         removed[old.name] = old.rows - content.rows
     forget(client)
     return removed
+
+
+def of(client: Any, archive: Archive, user: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name of a file and row of all that is this user's. Nobody may write into the archive meanwhile (`once.alone`)."""
+    for manifest in archive.list():
+        if manifest.table not in _OF:
+            continue
+        load(client, archive, manifest)
+        query = f"SELECT * FROM {CHECK} WHERE {_OF[manifest.table]} = {{user:String}}"
+        for row in client.query(query, parameters={"user": user}).named_results():
+            yield manifest.name, dict(row)
+    forget(client)
 
 
 def forget(client: Any) -> None:

@@ -140,9 +140,9 @@ def opened(settings: Settings) -> Iterator[tuple[Any, psycopg.Connection[Any]]]:
 
 
 @contextmanager
-def alone(connection: psycopg.Connection[Any]) -> Iterator[None]:
-    """Inside, nobody else does a pass. Raises Problem if somebody does."""
-    deadline = time.monotonic() + _PATIENT_S
+def alone(connection: psycopg.Connection[Any], patient_s: float = _PATIENT_S) -> Iterator[None]:
+    """Inside, nobody else does a pass. Raises Problem if somebody does, and goes on with it."""
+    deadline = time.monotonic() + patient_s
     while connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,)).fetchone() != (True,):
         if time.monotonic() > deadline:
             raise Problem("another pass is under way: what is kept and dropped is looked after by one at a time")

@@ -12,15 +12,22 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
+import msgspec
 import pytest
 from api_rig import meal
 from command_line import CLEAN, daybook
 from redis.asyncio import Redis
+from yarl import URL
 
 from api.tokens import Role
 from daybook import serving, settings, workers
+from daybook.erasing import receipt
+from daybook.erasing.export import lines
+from daybook.suppressing import known, secret
+from schemas.suppression import Erased
 
 ROOT = Path(__file__).parents[2]
 
@@ -131,3 +138,44 @@ def test_a_token_needs_a_subject_and_a_secret(tmp_path: Path, shared: Path) -> N
         assert done.returncode
         assert why in done.stderr
         assert not (tmp_path / "none" / "stack.json").exists()
+
+
+async def test_a_person_takes_all_their_data_and_an_admin_erases_them_for_good(
+    shared: Path, variables: dict[str, str]
+) -> None:
+    at, api, user = settings.read(data=shared), variables["DAYBOOK_API"], "u/leavés us"
+    own, admin = (serving.token(at, who, role, 600) for who, role in ((user, "user"), ("ann", "admin")))
+    assert (await post(api, own, meal(user)))[0] == 202
+    assert daybook("wait", "--data", shared, timeout_s=90).returncode == 0
+    path = f"/v1/users/{quote(user, safe='')}"
+    async with aiohttp.ClientSession(api) as session:
+
+        async def ask(method: str, path: str, token: str) -> tuple[int, bytes, str | None]:
+            headers = {"Authorization": f"Bearer {token}"}
+            async with session.request(method, URL(path, encoded=True), headers=headers) as answer:
+                return answer.status, await answer.read(), answer.headers.get("Location")
+
+        assert (await ask("GET", f"{path}/erasure", admin))[0] == 404
+        status, body, _ = await ask("GET", f"{path}/data", own)
+        rows = [json.loads(line) for line in body.splitlines()]
+        assert status == 200
+        assert {row["table"] for row in rows} >= {"user_metrics_daily", "events", "entities"}
+        assert rows == [json.loads(line) for line in await asyncio.to_thread(lambda: list(lines(at, user)))]
+        assert (await ask("DELETE", f"{path}/data", own))[0] == 403
+        status, said, where = await ask("DELETE", f"{path}/data", admin)
+        assert (status, where) == (202, f"{path}/erasure"), said
+        assert (await asyncio.to_thread(known, at)).has(user.encode()), "202: nothing of the person is taken any more"
+        deadline = time.monotonic() + 120
+        while (found := json.loads((await ask("GET", where, admin))[1]))["status"] != "done":
+            assert found["status"] in ("under way", "begun")
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.1)
+        said_so = msgspec.convert(found["receipt"], receipt.Receipt)
+        assert receipt.is_genuine(said_so, Erased(secret(at)))
+        assert said_so.stores["postgres/user_metrics_daily"].before == 1
+        status, body, _ = await ask("GET", f"{path}/data", admin)
+        assert status == 200
+        assert {json.loads(line)["table"] for line in body.splitlines()} <= {"milestones"}, "which leave by age"
+        while "this subject was erased" not in (await post(api, own, meal(user)))[1]:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.1)

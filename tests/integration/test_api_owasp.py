@@ -23,7 +23,7 @@ from sinks.batch import Batch
 from stack.stack import Endpoints
 
 DAY = "2026-03-31"
-OWN = ("today", f"days?to={DAY}", "progress", "streaks", "records", "recommendations", f"explain?date={DAY}")
+OWN = ("today", f"days?to={DAY}", "progress", "streaks", "records", "recommendations", f"explain?date={DAY}", "data")
 """What is one user's alone."""
 
 
@@ -143,6 +143,15 @@ async def test_api5_broken_function_level_authorization(api: Service) -> None:
         who = token("u_a", role)  # type: ignore[arg-type]
         for path in ("/v1/operator", "/v1/operator?role=admin"):
             assert (await ask(api, path, who, X_Role="admin", X_Original_URL="/healthz"))[0] == 403
+            # The stores that would be looked into are away here, which would be another answer: nothing is looked up.
+            said = [
+                await ask(api, f"/v1/users/{user}/{what}", who, method, X_Request_Id="1")
+                for user in ("u_a", "u_b", "u_nobody", "u%00")
+                for method, what in (("DELETE", "data"), ("GET", "erasure"))
+            ]
+            assert {each[:2] for each in said} == {said[0][:2]}
+            assert said[0][0] == 403
+            assert all("Location" not in each[2] for each in said)
     for method in ("POST", "PUT", "DELETE", "PATCH", "TRACE"):
         for path in ("/v1/operator", "/v1/users/u_a/days", "/healthz"):
             status, _, _ = await ask(api, path, token("op", "admin"), method, X_HTTP_Method_Override="GET")

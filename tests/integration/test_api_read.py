@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from api_rig import Service, service, token
 from redis.asyncio import Redis
@@ -241,6 +242,27 @@ async def test_a_stream_tells_today_at_once_and_each_time_it_changes(own: Stack,
         async with session.get("/v1/stream?user=u_a&date=2026-03-31", headers=headers) as answer:
             said = [await answer.content.readline() for _ in range(5)][-1]
     assert json.loads(said.removeprefix(b"data: "))["metrics"]["energy_kcal"] == 0.5
+
+
+async def test_a_postgresql_without_tables_is_told_apart_from_one_that_is_away(own: Stack, api: Service) -> None:
+    path = "/v1/users/u_a/days?to=2020-03-31"  # of which Redis has nothing
+    with psycopg.connect(own.endpoints().postgres, autocommit=True) as connection:
+        connection.execute("ALTER TABLE user_metrics_daily RENAME TO aside")
+        try:
+            for _ in range(5):  # also once it is left alone for a while
+                status, found, headers = await get(api, path)
+                assert (status, headers.get("Retry-After")) == (503, "2"), found
+                assert "daybook migrate" in found["detail"]
+            async with api.session() as session, session.get("/readyz?part=read") as answer:
+                assert (await answer.json())["postgres"] == "without tables: daybook migrate"
+        finally:
+            connection.execute("ALTER TABLE aside RENAME TO user_metrics_daily")
+    deadline = time.monotonic() + 30
+    while (await get(api, path))[0] != 200:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.1)
+    assert "Traceback" not in api.log.read_text()
+    assert api.log.read_text().count("has not the tables of this version") == 1, "said once"
 
 
 async def test_one_store_is_enough_and_without_both_old_answers_say_that_they_are_old(own: Stack, api: Service) -> None:

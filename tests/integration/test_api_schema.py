@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from api_rig import Service, service, token, topics_made
+from api_rig import SECRET, Service, service, token, topics_made
 from conftest import RunningStack
 
 from api.service import ROUTES
+from schemas.topics import SUPPRESSED
 from sinks.migrate import migrate
 
 TESTS = Path(__file__).parents[1]
@@ -25,9 +26,11 @@ def api(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """The service on the servers that tests share: what is made up is stored, and nobody else looks for it."""
     at = stack.endpoints
     topics_made(at.kafka)
+    topics_made(at.kafka, SUPPRESSED.name)
     asyncio.run(migrate(at.postgres, at.clickhouse))
     told = {"redis": at.redis, "postgres": at.postgres, "clickhouse": at.clickhouse}
     told |= {"api_stranger_requests": "0"}  # it also asks without a token, much
+    told |= {"erasure_key": SECRET}  # who is made up is erased too, as far as that goes without workers
     with service(tmp_path_factory.mktemp("schema"), at.kafka, **told) as running:
         yield running
 

@@ -18,6 +18,7 @@ from daybook.keep import archiving, once, raw
 from daybook.keep.archive import Archive
 from daybook.keep.forget import forget
 from daybook.keep.restore import restore
+from daybook.keep.theirs import theirs
 from sinks.clickhouse.client import connected
 
 TODAY = datetime.now(UTC).date()
@@ -49,6 +50,17 @@ async def test_what_left_comes_back_as_it_was_and_stays_for_a_while(kept: World)
     for manifest in found.values():
         assert archive.trouble(manifest) is None
         assert pyarrow.parquet.read_metadata(archive.path(manifest)).num_rows == manifest.rows
+
+    own = [(n.partition("-")[0], dict(r)) for n, r in theirs(kept.settings, rows[0].user_id)]
+    named = {"events": "subject", "daily": "user_id"}
+    async with connected(kept.settings.address("clickhouse")) as client:
+        described = {t: (await client.query(f"DESCRIBE {t}")).result_rows for t in named}
+    at = {t: [name for name, *_ in described[t]].index(column) for t, column in named.items()}
+    for table, datasets in (("events", ("raw", "views")), ("daily", ("daily",))):
+        there = [r for r in before[table] if r[at[table]] == rows[0].user_id]
+        assert len([r for n, r in own if n in datasets]) == len(there) > 0, "an export has what left"
+    assert {r.get("subject", r.get("user_id")) for _, r in own} == {rows[0].user_id}
+    assert list(theirs(kept.settings, "nobody")) == []
 
     some = next(r for r in rows if r.meals_logged)
     await kept.takes([meal(some.user_id, f"{some.date}T12:00:00+00:00", 95)])
