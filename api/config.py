@@ -9,6 +9,7 @@ from typing import Any
 from api.keys import Keys
 from api.spool import Spool
 from schemas.affinity import Suggestion
+from schemas.tracing import Tracing
 
 
 class NotToBeHad(Exception):
@@ -101,5 +102,7 @@ class Config:
     """Says all that is known of a person; None: not here."""
     erasure_key: str | None = None
     """What names of erased subjects are hashed with."""
+    tracing: Tracing | None = None
+    """Makes traces; None: there are none."""
     answer_s: float = 5.0
     """How long Kafka may take to acknowledge."""

@@ -70,7 +70,9 @@ class Door:
             took = time.monotonic() - began
             self._meters.add("daybook_http_requests_total", route, str(status))
             self._meters.observe("daybook_http_seconds", route, value=took)
-            log.info("%s %s %d %.1f ms %s", scope["method"], route, status, took * 1000, number)
+            ms = round(took * 1000, 1)
+            said = {"method": scope["method"], "route": route, "status": status, "ms": ms, "request": number}
+            log.info("%s %s %d %.1f ms %s", *said.values(), extra=said)
 
 
 def _problem(why: Exception) -> Problem:

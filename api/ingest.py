@@ -20,11 +20,15 @@ from api.parts import split
 from api.problems import Problem
 from api.room import Room
 from api.suppression import Suppression
+from api.tokens import Who
 from api.verdicts import judge
 from api.who import who
+from producers.publish import Record
 from schemas.metrics import Meters
+from schemas.tracing import Attributes
 
 _json = msgspec.json.Encoder().encode
+_ASKED: Attributes = {"http.request.method": "POST", "http.route": "/v1/events"}
 
 
 class Ingest:
@@ -32,7 +36,7 @@ class Ingest:
 
     def __init__(self, config: Config, outlet: Outlet, pacer: Pacer, meters: Meters, suppression: Suppression) -> None:
         self.limits, self.outlet, self.pacer, self.meters = config.limits, outlet, pacer, meters
-        self.suppression = suppression
+        self.suppression, self.tracing = suppression, config.tracing
         self.room = Room(config.limits.room_bytes)
         self.known = Known()
 
@@ -43,6 +47,18 @@ async def post(request: Request) -> Response:
     sender = await who(request)
     await shared.pacer.take(sender, "requests")
     shared.outlet.check()
+    if shared.tracing is None or (span := shared.tracing.begin("POST /v1/events", _ASKED)) is None:
+        return await _taken(request, shared, sender, None)
+    try:
+        answer = await _taken(request, shared, sender, span.traceparent)
+    except BaseException as why:
+        span.end(error=type(why).__name__)
+        raise
+    span.end({"http.response.status_code": answer.status_code})
+    return answer
+
+
+async def _taken(request: Request, shared: Ingest, sender: Who, traceparent: bytes | None) -> Response:
     body = Body(request.headers.get("content-encoding", ""), shared.limits.body_bytes)
     held = 0
     try:
@@ -60,7 +76,7 @@ async def post(request: Request) -> Response:
             depth=shared.limits.depth,
             erased=shared.suppression.erased,
         )
-        spooled = await shared.outlet.send(judged.records)
+        spooled = await _sent(shared, judged.records, traceparent)
     except TimeoutError:
         raise Problem(408, f"a body must arrive within {shared.limits.body_s:g} s") from None
     finally:
@@ -71,3 +87,17 @@ async def post(request: Request) -> Response:
         if count:
             shared.meters.add("daybook_ingest_events_total", status, by=count)
     return Response(_json(answer), 202, headers, "application/json")
+
+
+async def _sent(shared: Ingest, records: list[Record], traceparent: bytes | None) -> bool:
+    if traceparent is None or shared.tracing is None or not records:
+        return await shared.outlet.send(records)
+    said: Attributes = {"messaging.system": "kafka", "messaging.batch.message_count": len(records)}
+    span = shared.tracing.follow("send events", [traceparent], said)
+    try:
+        spooled = await shared.outlet.send(records, span.traceparent)
+    except BaseException as why:
+        span.end(error=type(why).__name__)
+        raise
+    span.end({"daybook.spooled": int(spooled)})
+    return spooled

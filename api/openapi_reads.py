@@ -177,7 +177,8 @@ def _stream(asked: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _operator() -> dict[str, Any]:
     lists = {name: {"type": ["array", "null"], "items": {"type": "object"}} for name in ("roles", "refused")}
-    counts = {name: {"type": "object"} for name in ("events", "audit")}
+    counted = ("events", "audit", "lag_s", "fresh_s", "stores", "aside", "spool", "keep")
+    counts = {name: {"type": "object"} for name in counted} | {"erasures": {"type": ["object", "null"]}}
     found = _get("operator", "How servers and workers are: for admins", _object({**lists, **counts}), [])
     found["get"]["responses"]["403"] = responses({403: "Not an admin's token"})["403"]
     del found["get"]["responses"]["304"], found["get"]["responses"]["503"]

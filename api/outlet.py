@@ -65,8 +65,10 @@ class Outlet:
         else:
             self.spool.check()
 
-    async def send(self, records: Sequence[Record]) -> bool:
-        """Returns when all are stored: True if on the disk, False if in Kafka. Raises Problem 503 if any may not be."""
+    async def send(self, records: Sequence[Record], traceparent: bytes | None = None) -> bool:
+        """Returns when all are stored: True if on the disk, False if in Kafka. Raises Problem 503 if any may not be.
+
+        `traceparent`: goes with them into Kafka; the disk does not keep it."""
         if not records:
             return False
         with suppress(TimeoutError):
@@ -74,7 +76,7 @@ class Outlet:
                 await self._door.wait()
         if self.spool.is_empty and (self._publisher.is_up or not self.spool.takes):
             try:
-                await self._publisher.send(records)
+                await self._publisher.send(records, traceparent)
                 return False
             except Unacknowledged:
                 if not self.spool.takes:

@@ -19,6 +19,7 @@ from api.breaker import Breaker
 from api.problems import Problem, unavailable
 from producers.publish import Record
 from schemas import broker
+from schemas.tracing import HEADER
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ class Publisher:
         """Returns once Kafka has been asked for the first time: from then on `is_up` is known."""
         await asyncio.to_thread(self._asked.wait, 2 * PROBE_S)
 
-    async def send(self, records: Sequence[Record]) -> None:
+    async def send(self, records: Sequence[Record], traceparent: bytes | None = None) -> None:
         """Returns when all of them are acknowledged. Raises Problem 503 if any is not: which of them are stored is not
         known then, and sending all again is right. Unacknowledged: Kafka may take the same later."""
         self.check()
@@ -112,9 +113,15 @@ class Publisher:
         waiting = _Waiting(asyncio.get_running_loop())
         handed = 0
         try:
-            for topic, key, value in records:
-                self._producer.produce(topic, value, key, on_delivery=waiting.told)
-                handed += 1
+            if traceparent is None:
+                for topic, key, value in records:
+                    self._producer.produce(topic, value, key, on_delivery=waiting.told)
+                    handed += 1
+            else:
+                headers: list[tuple[str, str | bytes | None]] = [(HEADER, traceparent)]
+                for topic, key, value in records:
+                    self._producer.produce(topic, value, key, on_delivery=waiting.told, headers=headers)
+                    handed += 1
         except BufferError:
             waiting.fail(unavailable("too much is waiting to be stored; send the same again", 1))
         except confluent_kafka.KafkaException as why:

@@ -15,9 +15,11 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from daybook import exporter, generations, scrub, suppressing, workers
+from daybook import exporter, generations, suppressing, workers
 from daybook.errors import Problem
 from daybook.heartbeat import Heartbeat
+from daybook.observe import logs
+from daybook.observe.tracing import tracing
 from daybook.settings import Settings, read
 from sinks.base import SinkError
 
@@ -46,7 +48,7 @@ def run(role: str, settings: Settings) -> None:
         return _run_all(settings)
     if role in YIELDING and workers.READY_FILE in os.environ:  # `up` started it, beside the others
         give_way()
-    scrub.log_to_stderr()
+    logs.configure(settings.log_format)
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
     with workers.last_words(), workers.readiness(settings) as ready:
         try:
@@ -119,6 +121,8 @@ def stream(settings: Settings, role: str = "streams") -> ChunkApp:
         rejects_share=settings.rejects_share,
         rejects_run=settings.rejects_run,
         stuck_after_s=settings.stuck_after_s,
+        tracing=tracing(settings, role),
+        log_every_s=settings.log_every_s,
         **({"by_event_time": settings.trending_clock == "event"} if role == "trending" else {}),
     )
     return app

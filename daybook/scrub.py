@@ -50,10 +50,12 @@ class Scrubbing(logging.Formatter):
         return scrub(super().format(record))
 
 
-def log_to_stderr() -> None:
-    """Set up logging for a process that goes on, and what it says when it dies of an error that nobody caught."""
+def log_to_stderr(formatter: logging.Formatter | None = None) -> None:
+    """Set up logging for a process that goes on, and what it says when it dies of an error that nobody caught.
+
+    `formatter`: passes its lines through `scrub`; lines for people if left out."""
     handler = logging.StreamHandler()
-    handler.setFormatter(Scrubbing(FORMAT))
+    handler.setFormatter(formatter or Scrubbing(FORMAT))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     sys.excepthook = _dying
 

@@ -109,6 +109,7 @@ def run(settings: Settings, ready: Callable[[str], None]) -> None:
     from daybook import exporter, looking, suppressing
     from daybook.erasing import offered
     from daybook.heartbeat import Heartbeat
+    from daybook.observe.tracing import tracing
     from streams.affinity.suggest import cold
 
     watched = exporter.WithoutTopics()
@@ -130,6 +131,7 @@ def run(settings: Settings, ready: Callable[[str], None]) -> None:
         erasure=offered.erasure(settings),
         export=offered.export(settings),
         erasure_key=suppressing.secret(settings),
+        tracing=tracing(settings, "api"),
         limits=Limits(
             body_bytes=settings.api_body_bytes,
             events=settings.api_events,

@@ -89,6 +89,23 @@ class Settings(BaseSettings):
         description="Port of a worker's metrics (Prometheus); 0: a free one, which `status` names.",
     )
     metrics_address: str = Field("127.0.0.1", description="Address that the metrics are served on.")
+    traces: str | None = Field(
+        None,
+        description="Where traces are sent by OTLP over HTTP, such as http://collector:4318/v1/traces; unset: none are"
+        " made. Needs the packages of daybook[traces].",
+    )
+    traces_share: float = Field(
+        0.01, gt=0, le=1, description="Share of the requests to POST /v1/events of which there is a trace."
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="How a worker's log is written: lines for people, or a JSON object a line."
+    )
+    log_every_s: float = Field(
+        10.0,
+        ge=1,
+        description="Least seconds between two lines about what a partition's chunks or a sink's batches came to; what"
+        " lies between is summed up.",
+    )
     stuck_after_s: float = Field(
         300.0, ge=5, description="A worker whose oldest chunk waits longer, or whose loop stands still, ends [seconds]."
     )

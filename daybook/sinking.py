@@ -38,6 +38,7 @@ def run(settings: Settings, role: str, ready: Callable[[], None], watch: SinkWat
 
 async def _run(settings: Settings, role: str, ready: Callable[[], None], watch: SinkWatch) -> None:
     from daybook import suppressing
+    from daybook.observe.tracing import tracing
     from sinks.runner import run_sink
     from streams.cluster import Cluster
 
@@ -58,6 +59,8 @@ async def _run(settings: Settings, role: str, ready: Callable[[], None], watch: 
             watch=watch,
             on_ready=ready,
             register=suppressing.register(settings),
+            tracing=tracing(settings, role),
+            log_every_s=settings.log_every_s,
         )
     finally:
         heart.cancel()

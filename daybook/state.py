@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from daybook import kafka, sinking, supervisor, waiting, workers
-from daybook.scrape import most, scrape, total
+from daybook.scrape import Scraped, most, scrape, total
 from daybook.settings import SERVERS, Settings
 from sinks.clickhouse import client as clickhouse
 from stack.stack import ServerStatus, Stack
@@ -40,8 +40,21 @@ class Row(NamedTuple):
     """Where it serves its metrics."""
 
 
+class Seen(NamedTuple):
+    """One look."""
+
+    rows: list[Row]
+    told: dict[str, Scraped]
+    """Role → its metrics; empty of one that does not answer."""
+
+
 def look(settings: Settings) -> list[Row]:
     """All servers, then all workers. Never raises for something that is down: that is what it says."""
+    return see(settings).rows
+
+
+def see(settings: Settings) -> Seen:
+    """The same, and what the workers' metrics say."""
     own = {status.name: status for status in Stack(settings.data).status()}
     with ThreadPoolExecutor(len(SERVERS)) as pool:
         servers = list(pool.map(lambda name: _server(settings, name, own.get(name)), SERVERS))
@@ -81,7 +94,7 @@ def look(settings: Settings) -> list[Row]:
                 metrics=addresses[role],
             )
         )
-    return [*servers, *rows, *_supervisor(settings)]
+    return Seen([*servers, *rows, *_supervisor(settings)], said)
 
 
 def _was_started(settings: Settings, role: str) -> bool:

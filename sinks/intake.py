@@ -58,6 +58,10 @@ class Taken:
     """When the first of them was read, on the monotonic clock; 0 before."""
     newest_ms: dict[tuple[str, int], int] = field(default_factory=dict)
     """Topic and partition → append time of the last record read."""
+    offsets: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
+    """Topic and partition → offsets of the first and the last record read."""
+    traced: list[bytes] = field(default_factory=list)
+    """Spans of what was read, where traces are on (schemas/tracing.py)."""
 
 
 Taker = Callable[[Taken, str, int, Iterable[Record]], None]

@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError
 
 from schemas import faultpoints
 from schemas.topics import GENERATION, SOURCES
+from schemas.tracing import MOST, Attributes, Tracing, told
 from sinks import aside, garbage
 from sinks.base import Behind, Sink
 from sinks.batch import name_of
@@ -25,7 +26,7 @@ from sinks.filing import Filing
 from sinks.intake import Taken, take
 from sinks.patience import Patience
 from sinks.source import Identify, Moved, Source, nobody_knows
-from sinks.tally import Tally
+from sinks.tally import EVERY_S, Tally
 from sinks.watching import SinkWatch
 
 log = logging.getLogger(__name__)
@@ -57,12 +58,15 @@ async def run_sink(
     watch: SinkWatch | None = None,
     on_ready: Callable[[], None] = lambda: None,
     register: Register | None = None,
+    tracing: Tracing | None = None,
+    log_every_s: float = EVERY_S,
 ) -> None:
     """Keep the store up to date until `stop` is set; then finish the batch, commit and leave the group.
 
     `kafka`: host:port. `on_ready` is called once, when partitions are assigned and reading begins. `instance_id` makes
     it a static member of the group. `identify` tells topics' ids, by which one that was made again is refused.
-    `register`: who was erased, whose rows are not stored; None: nobody was.
+    `register`: who was erased, whose rows are not stored; None: nobody was. `tracing`: makes a span of each batch with
+    rows that sampled events led to; None: nobody looks whether there are any. `log_every_s`: see Tally.
 
     Raises Stop with one line when going on would lose data or can never work (Refusal: for a person to mend), and when
     the store cannot be reached for a minute at the start; later it waits for the store without end.
@@ -70,6 +74,7 @@ async def run_sink(
     source = Source(kafka, group or group_of(sink.role), sink.role, sink.topics, instance_id, identify, sink.linger_s)
     filing = Filing(kafka)
     loop = _Loop(sink, source, filing, stop, watch or SinkWatch(sink.role), register)
+    loop.tracing, loop.tally = tracing, Tally(sink.role, log_every_s)
     try:
         with garbage.seldom():
             await loop.run(on_ready)
@@ -97,7 +102,8 @@ class _Loop:
         # Rows are made by streams that have dropped who is on the list; only events come straight from outside.
         self._reads_events = not {topic.name for topic in SOURCES}.isdisjoint(sink.topics)
         self._patience = Patience(sink.role, stop, on_retry=watch.retries)
-        self._tally = Tally(sink.role)
+        self.tally = Tally(sink.role)
+        self.tracing: Tracing | None = None
         self._limit = aside.Limit()
         self._gathered = Taken()
         self._writing: asyncio.Task[bool] | None = None
@@ -120,7 +126,7 @@ class _Loop:
             if not ready and self._source.is_ready:
                 ready = True
                 on_ready()
-            self._tally.say_if_due(self._patience.retries)
+            self.tally.say_if_due(self._patience.retries)
         with suppress(Moved, Behind):  # then the next owner stores it
             if await self._written():
                 await self._flush(self._gathered, dict(self._source.reached))
@@ -129,7 +135,7 @@ class _Loop:
         if self._writing is not None:
             self._writing.cancel()
             await asyncio.wait([self._writing])
-        self._tally.say(self._patience.retries)
+        self.tally.say(self._patience.retries)
 
     async def _turn(self) -> None:
         """Gather a little; end the write that runs and begin the next, where it is time."""
@@ -168,7 +174,12 @@ class _Loop:
         fetched = await self._source.fetch(wait_s, self._sink.rows_per_write - self._gathered.records)
         for tp, records in fetched.items():
             take(self._gathered, tp.topic, tp.partition, records)
-            self._gathered.newest_ms[tp.topic, tp.partition] = records[-1].timestamp
+            place = tp.topic, tp.partition
+            self._gathered.newest_ms[place] = records[-1].timestamp
+            first = self._gathered.offsets.get(place, (records[0].offset, 0))[0]
+            self._gathered.offsets[place] = first, records[-1].offset
+            if self.tracing is not None and len(self._gathered.traced) < MOST:
+                self._gathered.traced += told(record.headers for record in records)
             self._gathered.since = self._gathered.since or time.monotonic()
             self._watch.gathered(self._gathered, tp.topic, len(records))
             self._gathered.records += len(records)
@@ -207,7 +218,18 @@ class _Loop:
             await self._filing.file(gathered.refused_views)
             return refused
 
-        refused = await self._patience.until_done(store)
+        span = None
+        if self.tracing is not None and gathered.traced:
+            said: Attributes = {"db.system.name": self._sink.role, "messaging.batch.message_count": gathered.records}
+            span = self.tracing.follow(f"store {self._sink.role}", list(dict.fromkeys(gathered.traced)), said)
+        try:
+            refused = await self._patience.until_done(store)
+        except BaseException as why:
+            if span is not None:
+                span.end(error=type(why).__name__)
+            raise
+        if span is not None:
+            span.end({"db.operation.batch.size": len(batch)})
         if refused is None:
             return False
         faultpoints.reach("sink.stored")
@@ -230,7 +252,7 @@ class _Loop:
             log.error("%s: unreadable, set aside: %s/%d@%d key %r: %s", role, *bad)
         if (more := max(0, len(refused) - _NAMED) + max(0, len(gathered.unreadable) - _NAMED)) > 0:
             log.error("%s: and %d more of this batch set aside", role, more)
-        self._tally.add(gathered, len(refused), took_s)
+        self.tally.add(gathered, len(refused), took_s)
         level = logging.INFO if took_s > _SLOW_S else logging.DEBUG
         rows, records = len(gathered.batch), gathered.records
         log.log(level, "%s stored %d rows of %d records in %.0f ms", role, rows, records, took_s * 1000)

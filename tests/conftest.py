@@ -22,7 +22,15 @@ settings.load_profile("daybook")
 
 os.environ.setdefault(JVM_VARIABLE, "-XX:TieredStopAtLevel=1")  # no broker of these tests lives for long
 
-SHARERS = ("test_cli_import", "test_cli_rejected", "test_api_live", "test_erase", "test_page", "test_verify_names")
+SHARERS = (
+    "test_cli_import",
+    "test_cli_rejected",
+    "test_api_live",
+    "test_erase",
+    "test_page",
+    "test_traces",
+    "test_verify_names",
+)
 """Modules that share the stack of tests/e2e/conftest.py; the last of them to run spoils what is stored."""
 
 

@@ -55,9 +55,10 @@ export class Operator {
       ["Applied", applied], ["Duplicate", duplicate], ["Superseded", superseded], ["Refused", rejected], ["Waiting for old days", found.pending],
       ["Audit: wrong cells", found.audit.runs ? found.audit.open : undefined, found.audit.runs
         ? `${number(found.audit.mismatches ?? 0)} found in ${number(found.audit.days ?? 0)} days` : "the role audit does not run"],
+      ...standing(found),
     ];
     byId("operator-tiles").replaceChildren(...tiles.map(([name, value, more]) => el("div", { class: "tile still" },
-      el("span", { class: "name" }, name), el("span", { class: "value" }, el("b", {}, value === null || value === undefined ? "–" : number(value))),
+      el("span", { class: "name" }, name), el("span", { class: "value" }, el("b", {}, value === null || value === undefined ? "–" : typeof value === "string" ? value : number(value))),
       more ? el("span", { class: "quiet" }, more) : null)));
     this.drawRate(found.at_ms, found.events);
     byId("roles").replaceChildren(table("Servers and workers",
@@ -96,4 +97,20 @@ function up(seconds) {
   if (seconds === null) return "–";
   const parts = [[86_400, "d"], [3600, "h"], [60, "min"]].find(([size]) => seconds >= size);
   return parts ? `${number(Math.floor(seconds / parts[0]))} ${parts[1]}` : `${seconds} s`;
+}
+
+/** How far behind, how fresh, which stores, the disk, what was dropped, who is being erased: what is told of these. */
+function standing(found) {
+  const worst = (values) => Object.entries(values ?? {}).sort(([, a], [, b]) => b - a)[0];
+  const [lag, fresh] = [worst(found.lag_s), worst(found.fresh_s)];
+  const away = Object.entries(found.stores ?? {}).filter(([, answers]) => !answers).map(([store]) => store);
+  const { spool, keep, erasures } = found;
+  return [
+    lag && ["Behind", `${number(lag[1], 1)} s`, `at most: ${lag[0]}`],
+    fresh && ["Last canary readable", `${number(fresh[1], 2)} s`, `at most: ${fresh[0]}`],
+    found.stores && ["Stores away", away.length, away.join(", ")],
+    spool?.limit_bytes || spool?.events ? ["On the disk for Kafka", spool.events, `${number(spool.bytes ?? 0)} of ${number(spool.limit_bytes ?? 0)} bytes`] : null,
+    keep?.passed_at_ms ? ["Dropped when due", keep.dropped ?? 0, `last looked at ${new Date(keep.passed_at_ms).toLocaleString()}`] : null,
+    erasures && erasures.finished + erasures.unfinished ? ["Erasures under way", erasures.unfinished, `${number(erasures.finished)} finished`] : null,
+  ].filter(Boolean);
 }

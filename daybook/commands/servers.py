@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from daybook.options import Data, Partitions
 from daybook.say import out, say
+
+if TYPE_CHECKING:
+    from daybook.state import Row
 
 
 def up(
@@ -46,15 +49,35 @@ def down(data: Data = None) -> None:
     running.down(settings.read(data=data).data, say)
 
 
-def status(data: Data = None) -> None:
-    """One line a role; exits 1 unless all is healthy.
+def status(
+    data: Data = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="All of it as one line of JSON, as /v1/operator says it.")
+    ] = False,
+) -> None:
+    """One line a role, then what the metrics come to (on stderr); exits 1 unless all is healthy.
 
     Columns: name, state, pid, seconds up, records behind, seconds behind, seconds that a canary event took to be
     readable in the store (while the role audit runs), events refused, restarts, address of the metrics.
     """
-    from daybook import settings, state
+    import msgspec
 
-    rows = state.look(settings.read(data=data))
+    from daybook import looking, settings
+    from daybook.state import Row
+
+    found = looking.look(settings.read(data=data))
+    rows = [Row(**row) for row in found["roles"]]
+    if as_json:
+        out(msgspec.json.encode(found).decode())
+    else:
+        _table(rows)
+        for line in looking.lines(found):
+            say(line)
+    if not all(row.state == "running" for row in rows):
+        raise typer.Exit(1)
+
+
+def _table(rows: list[Row]) -> None:
     say(
         f"{'ROLE':<18} {'STATE':<9} {'PID':>7} {'UP_S':>7} {'LAG':>7} {'LAG_S':>6} {'FRESH_S':>7} {'REJECTED':>8}"
         f" {'RESTARTS':>8} METRICS"
@@ -68,8 +91,6 @@ def status(data: Data = None) -> None:
     for row in rows:
         if row.why is not None:
             say(f"{row.role}: {row.why}")
-    if not all(row.state == "running" for row in rows):
-        raise typer.Exit(1)
 
 
 def _or_dash(value: float | None, form: str = "") -> str:

@@ -21,6 +21,7 @@ from daybook.errors import Misuse, Problem
 from daybook.keep.forget import forget
 from daybook.settings import Settings
 from schemas.suppression import Erased
+from sinks.postgres.connect import as_writer
 
 Say = Callable[[str], None]
 
@@ -103,7 +104,7 @@ def told(settings: Settings, user: str) -> dict[str, Any] | None:
     if secret is None:
         raise Problem("there is no key to hash names with: set DAYBOOK_ERASURE_KEY, the same for all workers")
     query = "SELECT begun_at, receipt FROM erasures WHERE subject = %s ORDER BY begun_at DESC LIMIT 1"
-    with psycopg.connect(settings.address("postgres"), connect_timeout=_CONNECT_S) as postgres:
+    with psycopg.connect(as_writer(settings.address("postgres")), connect_timeout=_CONNECT_S) as postgres:
         row = postgres.execute(query, (Erased(secret).hash_of(user.encode()).hex(),)).fetchone()
     if row is None:
         return None

@@ -12,6 +12,7 @@ from schemas import broker
 from schemas.metrics import Meters
 from schemas.positions import NEWEST
 from schemas.suppression import Erased
+from schemas.tracing import Tracing
 from streams.cluster import Cluster
 from streams.runtime.chunkapp import ChunkApp
 from streams.runtime.garbage import Collector
@@ -34,14 +35,15 @@ def make_app(
     worker_name: str | None = None,
     tuning: Tuning | None = None,
     erased: Erased | None = None,
+    tracing: Tracing | None = None,
     **settings: Any,
 ) -> ChunkApp:
     """Return a Faust app for chunked streams.
 
     ``kafka`` is host:port, several separated by commas. A stable ``worker_name`` makes the group membership static: a
     restart within the session time-out keeps its partitions and moves nobody else's. ``state_format``: what state is
-    written in (schemas/positions.py). ``erased``: who may not come
-    back, read to its end. ``settings`` named like a field
+    written in (schemas/positions.py). ``erased``: who may not come back, read to its end. ``tracing``: makes spans of
+    chunks with sampled events; None: nobody looks whether there are any. ``settings`` named like a field
     of `Tuning` change the tuning, all others go to Faust.
     """
     names = {field.name for field in fields(Tuning)}
@@ -51,6 +53,7 @@ def make_app(
     app.generation = generation
     app.state_format = state_format
     app.erased = Erased() if erased is None else erased
+    app.tracing = tracing
     app.tuning = tuning
     app.collector = Collector(tuning.collect_every_flushes)
     app.meters = Meters()

@@ -12,6 +12,7 @@ from faust.types import TP
 
 from schemas.metrics import Meters
 from schemas.suppression import Erased
+from schemas.tracing import Tracing
 from streams.cluster import Cluster
 from streams.runtime import admission
 from streams.runtime.garbage import Collector
@@ -48,6 +49,8 @@ class ChunkApp(faust.App):
     """Read to its end before the app was made."""
     state_format: int
     """What state is written in (schemas/positions.py)."""
+    tracing: Tracing | None
+    """Makes spans of chunks with sampled events; None: nobody looks whether there are any."""
     tuning: Tuning
     collector: Collector
     meters: Meters

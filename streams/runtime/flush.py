@@ -15,9 +15,11 @@ from aiokafka.errors import KafkaError
 
 from schemas import faultpoints
 from schemas.metrics import Meters
-from streams.runtime.partition import OwnedPartition
+from schemas.tracing import HEADER, Attributes, Span, Tracing
+from streams.runtime.chunklog import ChunkLog
+from streams.runtime.partition import Flush, OwnedPartition
 from streams.runtime.producer import FencedProducer
-from streams.state import HISTORY
+from streams.state import HISTORY, Target
 from streams.stop import stop_process
 
 log = logging.getLogger(__name__)
@@ -35,8 +37,10 @@ class Flusher:
         on_commit: Callable[[OwnedPartition], None],
         meters: Meters,
         turns: asyncio.Semaphore,
+        chunklog: ChunkLog,
+        tracing: Tracing | None = None,
     ) -> None:
-        """`turns`: how many flushers of the table may flush at once."""
+        """`turns`: how many flushers of the table may flush at once. `tracing`: None, where traces are off."""
         self.partition = partition
         self.producer = producer
         self.uncommitted = 0
@@ -46,6 +50,10 @@ class Flusher:
         self._on_commit = on_commit
         self._meters = meters
         self._turns = turns
+        self._chunklog = chunklog
+        self._tracing = tracing
+        self.traced: list[bytes] = []
+        """Spans of chunks that are folded and in no transaction yet (schemas/tracing.py)."""
         self._not_before = 0.0
         self._task: asyncio.Task[None] | None = None
         self._committed = asyncio.Condition()
@@ -86,17 +94,42 @@ class Flusher:
         began = asyncio.get_running_loop().time()
         flush = self.partition.drain()
         faultpoints.reach("flush.drained")
-        told = {to: [HISTORY] for to in flush.records if to != self._changelog} if flush.is_history else {}
+        told: dict[Target, list[tuple[str, bytes | None]]] = (
+            {to: [HISTORY] for to in flush.records if to != self._changelog} if flush.is_history else {}
+        )
+        span = self._span(flush, told) if self.traced else None
         last = await self.producer.commit(self.partition.number, flush.records, told)
         self.partition.changelog_offset = last[self._changelog]
-        self.partition.committed |= flush.positions
-        self._meters.observe("daybook_transaction_seconds", value=asyncio.get_running_loop().time() - began)
+        before = self.partition.committed
+        self.partition.committed = before | flush.positions
+        took_s = asyncio.get_running_loop().time() - began
+        self._meters.observe("daybook_transaction_seconds", value=took_s)
+        rows = 0
         for target, pairs in flush.records.items():
             topic = target if isinstance(target, str) else target[0]
             self._meters.add("daybook_rows_written_total", topic, by=len(pairs))
+            rows += len(pairs) if target != self._changelog else 0
+        if span is not None:
+            span.end({"daybook.rows": rows})
+        self._chunklog.add(before, flush.positions, len(flush.acks), rows, took_s)
         for acknowledge in flush.acks:
             acknowledge()
         async with self._committed:
             self.uncommitted -= len(flush.acks)
             self._committed.notify_all()
         self._on_commit(self.partition)
+
+    def _span(self, flush: Flush, told: dict[Target, list[tuple[str, bytes | None]]]) -> Span:
+        """The transaction's, which goes on with the rows: `told` gets it for each topic but the changelog."""
+        assert self._tracing is not None
+        after, self.traced = self.traced, []
+        said: Attributes = {
+            "messaging.system": "kafka",
+            "daybook.partition": self.partition.number,
+            "daybook.flush": flush.number,
+        }
+        span = self._tracing.follow("commit", after, said)
+        for to in flush.records:
+            if to != self._changelog:
+                told[to] = [*told.get(to, ()), (HEADER, span.traceparent)]
+        return span

@@ -11,6 +11,8 @@ from typing import Any, cast
 import faust
 from faust.types import TP
 
+from schemas.tracing import Attributes, Span, told
+from streams.runtime.chunklog import ChunkLog
 from streams.runtime.fence import Fence
 from streams.runtime.flush import Flusher
 from streams.runtime.garbage import Collector
@@ -112,6 +114,8 @@ class ChunkTable(faust.Table[Any, Any]):
                 self._on_commit,
                 self.app.meters,
                 turns,
+                ChunkLog(self.app.conf.id, number, self.tuning.log_every_s),
+                self.app.tracing,
             )
         return True
 
@@ -171,6 +175,7 @@ class ChunkTable(faust.Table[Any, Any]):
         if first is None:
             chunk.ack()
             return
+        span = self._span(chunk, flusher) if self.app.tracing is not None and chunk.headers else None
         size, slice_size = len(chunk), self.tuning.slice_records
         due = asyncio.get_running_loop().time() + self.tuning.flush_interval_s
         while True:
@@ -183,11 +188,29 @@ class ChunkTable(faust.Table[Any, Any]):
             if asyncio.get_running_loop().time() > due:
                 flusher.wake()
             await asyncio.sleep(0)
+        if span is not None:
+            span.end()
+            if span.traceparent not in flusher.traced:  # what was folded since is in another transaction
+                flusher.traced.append(span.traceparent)
         partition.waiting.append(chunk.ack)
         flusher.uncommitted += 1
         flusher.wake()
         if flusher.uncommitted >= self.tuning.max_uncommitted_chunks:
             await flusher.wait_below(self.tuning.max_uncommitted_chunks)
+
+    def _span(self, chunk: Chunk, flusher: Flusher) -> Span | None:
+        """The chunk's, where any of its events was sampled."""
+        after = told(chunk.headers.values())
+        if not after:
+            return None
+        said: Attributes = {
+            **{"messaging.system": "kafka", "messaging.destination.name": chunk.tp.topic},
+            **{"messaging.destination.partition.id": str(chunk.tp.partition), "messaging.kafka.offset": chunk.start},
+            **{"messaging.batch.message_count": len(chunk), "messaging.consumer.group.name": self.app.conf.id},
+        }
+        span: Span = self.app.tracing.follow(f"fold {chunk.tp.topic}", after, said)
+        flusher.traced.append(span.traceparent)
+        return span
 
     async def _first_new(self, partition: OwnedPartition, chunk: Chunk) -> int | None:
         """Return which record of the chunk is the first that the watermark does not cover; None if it covers all."""

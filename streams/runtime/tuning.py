@@ -56,6 +56,8 @@ class Tuning:
     verify_every_s: float = 30.0
     """How often the ids of the source topics are looked at."""
     collect_every_flushes: int = 64
+    log_every_s: float = 10.0
+    """Least time between two lines in the log about what a partition committed; what lies between is summed up."""
 
 
 FEW_LARGE_CHUNKS = {"fetch_min_bytes": 1 << 20, "fetch_max_wait_ms": 100}

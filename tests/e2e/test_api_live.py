@@ -18,6 +18,7 @@ import aiohttp
 import msgspec
 import pytest
 from api_rig import meal
+from collector import collector
 from command_line import CLEAN, daybook
 from redis.asyncio import Redis
 from yarl import URL
@@ -37,7 +38,7 @@ def variables(shared: Path) -> dict[str, str]:
     """What `daybook env` prints once the service runs."""
     before = daybook("env", "--data", shared).stdout
     assert "DAYBOOK_API" not in before
-    done = daybook("up", "--detach", "--api", "--data", shared, timeout_s=120)
+    done = daybook("up", "--detach", "--api", "--data", shared, timeout_s=120, env=collector().environment)
     assert done.returncode == 0, done.stderr
     return dict(line.split("=", 1) for line in daybook("env", "--data", shared).stdout.splitlines())
 

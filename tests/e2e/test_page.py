@@ -16,6 +16,7 @@ import browser
 import pytest
 from api_rig import meal
 from browser import Page
+from collector import collector
 from command_line import daybook
 
 from daybook import demo, running, serving, settings
@@ -33,7 +34,7 @@ seen = pytest.mark.skipif(browser.find() is None, reason=browser.MISSING)
 @pytest.fixture(scope="module")
 def url(shared: Path) -> str:
     """The page's address."""
-    done = daybook("up", "--detach", "--api", "--data", shared, timeout_s=120)
+    done = daybook("up", "--detach", "--api", "--data", shared, timeout_s=120, env=collector().environment)
     assert done.returncode == 0, done.stderr
     address = serving.address(settings.read(data=shared))
     assert address is not None
