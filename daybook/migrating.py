@@ -21,7 +21,8 @@ def migrate(settings: Settings, say: Callable[[str], None], state_format: int | 
     if generations.read(settings.address("kafka")) is None:
         lost.refuse_if_lost(settings)
     count = topics.migrate(settings.address("kafka"), settings.partitions, say, state_format)
-    for name in asyncio.run(stores.migrate(settings.address("postgres"), settings.address("clickhouse"))):
+    both = settings.address("postgres"), settings.address("clickhouse")
+    for name in asyncio.run(stores.migrate(*both, settings.clickhouse_cluster)):
         say(f"migration applied: {name}")
     once.make_months(settings)
     return count

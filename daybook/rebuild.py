@@ -33,6 +33,7 @@ from schemas.suppression import Erased
 from schemas.topics import BY_SUBJECT, HINTS, LEDGER, MILESTONES, SOURCES, SUPPRESSED, TOPICS, TRENDING_BLOCKS, Topic
 from schemas.trending import kind_of_block, partition_of
 from sinks.clickhouse import client as clickhouse
+from sinks.clickhouse.cluster import stored
 from sinks.postgres.connect import as_writer
 
 if TYPE_CHECKING:
@@ -325,7 +326,7 @@ def _forget_places(settings: Settings, blocks: bool) -> None:
 
     with clickhouse.dial(settings.address("clickhouse")) as client:
         for table in _BY_PLACE["clickhouse"]:
-            client.command(f"TRUNCATE TABLE {table}")
+            client.command(f"TRUNCATE TABLE {stored(table, settings.clickhouse_cluster)}")
     with psycopg.connect(as_writer(settings.address("postgres")), autocommit=True) as postgres:
         tables = (*_BY_PLACE["postgres"], *(("trending_blocks",) if blocks else ()))
         postgres.execute(f"TRUNCATE {', '.join(tables)}".encode())

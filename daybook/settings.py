@@ -24,6 +24,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsS
 from daybook import guard, scrub
 from daybook.errors import Misuse, Problem, Refused
 from schemas.broker import Broker, Mechanism, Security
+from sinks.clickhouse import cluster
 
 SERVERS = ("kafka", "postgres", "clickhouse", "redis")
 SECRETS = "DAYBOOK_SECRETS"
@@ -55,6 +56,11 @@ class Settings(BaseSettings):
     )
     postgres: SecretStr | None = Field(None, description="postgresql://user:password@host:port/database, the owner")
     clickhouse: SecretStr | None = Field(None, description="http://user:password@host:port/daybook")
+    clickhouse_cluster: str | None = Field(
+        None,
+        description="Name of a ClickHouse cluster (system.clusters): tables are made on all its servers, replicated and"
+        " sharded by user, and asked through Distributed ones. Set before the first `migrate`.",
+    )
     redis: SecretStr | None = Field(None, description="redis://[:password@]host:port[/number]")
     partitions: int | None = Field(
         None, ge=1, le=1_000, description="Partitions of the topics that `migrate` creates, 8 unless told otherwise."
@@ -203,6 +209,13 @@ class Settings(BaseSettings):
                 raise ValueError(f"{each} is no IP address or network, such as 10.0.0.0/8") from None
         return proxies
 
+    @field_validator("clickhouse_cluster")
+    @classmethod
+    def _name_of_a_cluster(cls, name: str | None) -> str | None:
+        if name is not None:
+            cluster.quoted(name)
+        return name
+
     @field_validator("worker_name")
     @classmethod
     def _fit_for_kafka(cls, name: str | None) -> str | None:
@@ -246,6 +259,8 @@ class Settings(BaseSettings):
 
     def _store(self, server: str, url: str) -> str:
         self._refuse(server, guard.objection_to(server, url))
+        if server == "clickhouse" and self.clickhouse_cluster is not None:
+            url = cluster.with_settings(url)
         return url if self.ca is None else guard.with_ca(server, url, str(self.ca))
 
     def _broker(self, address: str) -> Broker:

@@ -19,9 +19,13 @@ import psycopg
 from sinks.address import shown
 from sinks.base import SinkError, Stop
 from sinks.clickhouse import client as clickhouse
+from sinks.clickhouse.cluster import alike, rendered
 from sinks.postgres.retry import judge
 
 _LOCK = 0x64617962  # "dayb"
+_CLICKHOUSE_LIST = """CREATE TABLE IF NOT EXISTS schema_migrations
+(name String, checksum String, applied_at DateTime('UTC') DEFAULT now())
+ENGINE = ReplacingMergeTree(applied_at) ORDER BY name"""
 _NUMBERED = re.compile(r"\d{4}_\w+\.sql", re.ASCII)
 
 
@@ -70,8 +74,10 @@ def statements(sql: str) -> list[str]:
     return [s.strip() for s in re.split(r";\s*$", plain, flags=re.MULTILINE) if s.strip()]
 
 
-async def migrate(postgres: str | None, clickhouse_url: str | None) -> list[str]:
+async def migrate(postgres: str | None, clickhouse_url: str | None, cluster: str | None = None) -> list[str]:
     """Apply what is missing in the stores whose URLs are given; returns what was applied, as store/name.
+
+    `cluster`: of ClickHouse, whose tables are made on all its servers (sinks/clickhouse/cluster.py).
 
     Raises MigrationError, or what the sinks raise (Retry: not reachable; Stop).
     """
@@ -80,7 +86,7 @@ async def migrate(postgres: str | None, clickhouse_url: str | None) -> list[str]
         if postgres is not None:
             await _postgres(postgres, held, done)
         if clickhouse_url is not None:
-            await _clickhouse(clickhouse_url, done)
+            await _clickhouse(clickhouse_url, done, cluster)
     return done
 
 
@@ -108,17 +114,15 @@ async def _postgres(url: str, held: AsyncExitStack, done: list[str]) -> None:
         raise _named(judge(why, shown("PostgreSQL", url))) from why
 
 
-async def _clickhouse(url: str, done: list[str]) -> None:
+async def _clickhouse(url: str, done: list[str], cluster: str | None) -> None:
     async with clickhouse.connected(url) as client:
         run: Callable[[str], Awaitable[object]] = client.command
-        await run(
-            "CREATE TABLE IF NOT EXISTS schema_migrations (name String, checksum String,"
-            " applied_at DateTime('UTC') DEFAULT now()) ENGINE = ReplacingMergeTree(applied_at) ORDER BY name"
-        )
+        await run(alike(_CLICKHOUSE_LIST, cluster))
         found = await client.query("SELECT name, checksum FROM schema_migrations FINAL")
         for migration in pending("clickhouse", migrations("clickhouse"), dict(found.result_rows)):
             for statement in statements(migration.sql):
-                await run(statement)
+                for each in rendered(statement, cluster):
+                    await run(each)
             await client.insert(
                 "schema_migrations", [[migration.name, migration.checksum]], column_names=["name", "checksum"]
             )

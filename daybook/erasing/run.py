@@ -46,6 +46,8 @@ def erase(settings: Settings, user: str, say: Say, timeout_s: float = _WAIT_S) -
     """
     if not user or "\0" in user or len(user) > MOST:
         raise Misuse(f"a subject has 1 to {MOST} characters")
+    if settings.clickhouse_cluster is not None:
+        raise Misuse("nobody can be erased on a ClickHouse cluster yet (DAYBOOK_CLICKHOUSE_CLUSTER): nothing was done")
     secret = suppressing.secret(settings)
     if secret is None:
         raise Misuse("there is no key to hash names with: set DAYBOOK_ERASURE_KEY, the same for all workers")

@@ -131,7 +131,9 @@ def keep(
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[tuple[Any, psycopg.Connection[Any]]]:
-    """Connections to ClickHouse and PostgreSQL."""
+    """Connections to ClickHouse and PostgreSQL. Raises Problem on a ClickHouse cluster."""
+    if settings.clickhouse_cluster is not None:
+        raise Problem("nothing is dropped, archived or restored on a ClickHouse cluster yet: unset DAYBOOK_KEEP")
     with (
         clickhouse.dial(settings.address("clickhouse"), send_receive_timeout=_PATIENCE_S) as client,
         months.connect(settings.address("postgres")) as connection,

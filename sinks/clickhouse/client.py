@@ -12,6 +12,7 @@ from clickhouse_connect.driver import Client
 
 from sinks.address import shown
 from sinks.base import Stop
+from sinks.clickhouse.cluster import SETTINGS as CLUSTER
 from sinks.clickhouse.retry import ERRORS, judge
 
 
@@ -21,7 +22,8 @@ async def connect(url: str) -> Any:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise Stop(f"{shown('ClickHouse', url)}: expected a URL as http://user:password@host:port/database")
     said = dict(parse_qsl(parts.query))
-    tls: dict[str, Any] = {name: said[name] for name in ("ca_cert", "server_host_name") if name in said}
+    tls: dict[str, Any] = {name: said.pop(name) for name in ("ca_cert", "server_host_name") if name in said}
+    asked = {name: value for name, value in said.items() if name in CLUSTER}
     try:
         return await clickhouse_connect.get_async_client(
             interface=parts.scheme,
@@ -33,6 +35,7 @@ async def connect(url: str) -> Any:
             autogenerate_session_id=False,
             connect_timeout=5,
             send_receive_timeout=100,
+            settings=asked,
             **tls,
         )
     except ERRORS as why:
