@@ -12,9 +12,9 @@ from typing import Any
 
 import psycopg
 from command_line import daybook
+from stored_days import stored_days
 
 from daybook import settings
-from schemas.tables import DAILY_METRICS
 from sinks.postgres.connect import as_writer
 from stack.stack import Stack
 
@@ -76,19 +76,7 @@ class Drill:
 
     def rows(self) -> dict[tuple[str, str], dict[str, object]]:
         """The days that PostgreSQL holds, in the words of producers/truth.py."""
-        with self.postgres() as connection:
-            query = (
-                f"select user_id, date, {', '.join(DAILY_METRICS)} from user_metrics_daily where entities is not null"
-            )
-            rows = connection.execute(query.encode()).fetchall()
-        found = {}
-        for user_id, date, *metrics in rows:
-            row = dict(zip(DAILY_METRICS, metrics, strict=True))
-            for name in ("first_event_at", "last_event_at"):
-                row[name] = round(row[name].timestamp() * 1000)
-            row["bests"] = row["bests"] and {name: tuple(best) for name, best in row["bests"].items()}
-            found[user_id, date.isoformat()] = row
-        return found
+        return stored_days(settings.read(data=self.data).address("postgres"))
 
 
 @contextmanager

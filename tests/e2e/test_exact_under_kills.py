@@ -17,11 +17,11 @@ import msgspec
 import psycopg
 import pytest
 from command_line import CLEAN, guard
+from stored_days import stored_days
 
 from producers import generate, truth
 from producers.progress import progress_rows
 from producers.publish import publish
-from schemas.tables import DAILY_METRICS
 from sinks.postgres import progress
 
 POPULATION = {"users": 60, "days": 60, "seed": 11}
@@ -111,7 +111,7 @@ def test_killed_workers_and_a_zombie_lose_nothing_and_count_nothing_twice(data: 
         daybook("wait", "--timeout", "90", data=data)
         daybook("verify", data=data)
         days = truth.daily_rows(generate.events(**POPULATION))
-        assert stored(data) == days
+        assert stored_days(address("postgres", data)) == days
         assert stored_progress(data) == progress_rows(days)
         assert received(data) == sent
     finally:
@@ -136,19 +136,3 @@ def stored_progress(data: Path) -> dict[str, dict[str, object]]:
         rows = [progress.row(values) for values in connection.execute(progress.SELECT.encode()).fetchall()]
     hidden = ("user_id", "version")
     return {r.user_id: {k: v for k, v in msgspec.to_builtins(r).items() if k not in hidden} for r in rows}
-
-
-def stored(data: Path) -> dict[tuple[str, str], dict[str, object]]:
-    """What PostgreSQL holds, in the words of producers/truth.py."""
-    with psycopg.connect(address("postgres", data)) as connection:
-        rows = connection.execute(
-            f"select user_id, date, {', '.join(DAILY_METRICS)} from user_metrics_daily where entities is not null"
-        ).fetchall()
-    found = {}
-    for user_id, date, *metrics in rows:
-        row = dict(zip(DAILY_METRICS, metrics, strict=True))
-        for name in ("first_event_at", "last_event_at"):
-            row[name] = round(row[name].timestamp() * 1000)
-        row["bests"] = row["bests"] and {name: tuple(best) for name, best in row["bests"].items()}
-        found[user_id, date.isoformat()] = row
-    return found

@@ -14,17 +14,16 @@ from typing import Any
 
 import clickhouse_connect
 import command_line
-import psycopg
 import pytest
 from command_line import daybook
 from confluent_kafka import Consumer, TopicPartition
+from stored_days import stored_days
 
 from daybook import settings
 from producers import generate, truth
 from producers.publish import publish
 from schemas.families import FAMILY_OF
 from schemas.loads import FLOOR
-from schemas.tables import DAILY_METRICS
 from schemas.topics import LEDGER, LOADS
 
 TODAY = datetime.now(UTC).date()
@@ -105,18 +104,7 @@ class Live:
 
     def rows(self) -> dict[tuple[str, str], dict[str, object]]:
         """What PostgreSQL holds, in the words of producers/truth.py."""
-        with psycopg.connect(self.settings.address("postgres")) as connection:
-            rows = connection.execute(
-                f"select user_id, date, {', '.join(DAILY_METRICS)} from user_metrics_daily where entities is not null"
-            ).fetchall()
-        found = {}
-        for user_id, day, *metrics in rows:
-            row = dict(zip(DAILY_METRICS, metrics, strict=True))
-            for name in ("first_event_at", "last_event_at"):
-                row[name] = round(row[name].timestamp() * 1000)
-            row["bests"] = row["bests"] and {name: tuple(best) for name, best in row["bests"].items()}
-            found[user_id, day.isoformat()] = row
-        return found
+        return stored_days(self.settings.address("postgres"))
 
 
 def event(type_: str, user: str, day: date, entity: str, revision: int = 1, **data: Any) -> bytes:

@@ -11,11 +11,11 @@ import psycopg
 import pytest
 from command_line import daybook
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+from stored_days import stored_days
 
 from daybook import rebuild, running
 from producers import audience, generate, truth
 from producers.publish import publish
-from schemas.tables import DAILY_METRICS
 from schemas.topics import GENERATION, MEALS, REBUILDS_APART, TOPICS
 
 pytestmark = pytest.mark.slow  # minutes: workers leave, come and are waited for, several times over
@@ -49,22 +49,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
     finally:
         daybook("down", "--data", folder, timeout_s=120)
-
-
-def stored(data: Path) -> dict[tuple[str, str], dict[str, object]]:
-    """What PostgreSQL holds, in the words of producers/truth.py."""
-    with psycopg.connect(address("postgres", data)) as connection:
-        rows = connection.execute(
-            f"select user_id, date, {', '.join(DAILY_METRICS)} from user_metrics_daily where entities is not null"
-        ).fetchall()
-    found = {}
-    for user_id, date, *metrics in rows:
-        row = dict(zip(DAILY_METRICS, metrics, strict=True))
-        for name in ("first_event_at", "last_event_at"):
-            row[name] = round(row[name].timestamp() * 1000)
-        row["bests"] = row["bests"] and {name: tuple(best) for name, best in row["bests"].items()}
-        found[user_id, date.isoformat()] = row
-    return found
 
 
 def generations(data: Path) -> set[int]:
@@ -133,7 +117,7 @@ def test_another_number_of_partitions_is_refused_and_a_rebuild_is_exact_and_wins
     run("verify", data=data)
     assert received(data) == half
     assert generations(data) == {GENERATION + REBUILDS_APART}
-    assert stored(data) == truth.daily_rows(iter(EVENTS[:half]))
+    assert stored_days(address("postgres", data)) == truth.daily_rows(iter(EVENTS[:half]))
 
     assert words(data) == before
     for kind, item in blocked.items():
@@ -147,11 +131,13 @@ def test_another_number_of_partitions_is_refused_and_a_rebuild_is_exact_and_wins
     publish(address("kafka", data), EVENTS[half:])
     run("wait", "--timeout", 120, data=data)
     run("verify", data=data)
-    assert stored(data) == truth.daily_rows(iter(EVENTS)), "what was moved and what is new meet in one owner"
+    assert stored_days(address("postgres", data)) == truth.daily_rows(iter(EVENTS)), (
+        "what was moved and what is new meet in one owner"
+    )
 
 
 def test_a_topic_made_again_is_refused_and_a_rebuild_keeps_what_its_events_said(data: Path) -> None:
-    before = stored(data)
+    before = stored_days(address("postgres", data))
     running.stop_workers(data, print)
     admin = AdminClient({"bootstrap.servers": address("kafka", data), "log_level": 0})
     count = len(admin.list_topics(timeout=5).topics["meals"].partitions)
@@ -170,4 +156,4 @@ def test_a_topic_made_again_is_refused_and_a_rebuild_keeps_what_its_events_said(
     run("up", "--detach", data=data)
     run("wait", "--timeout", 120, data=data)
     run("verify", data=data)
-    assert stored(data) == before, "winners outlive their events"
+    assert stored_days(address("postgres", data)) == before, "winners outlive their events"
