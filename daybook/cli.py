@@ -18,6 +18,7 @@ import typer
 
 from daybook.commands import (
     access,
+    backfill,
     checks,
     demo,
     erase,
@@ -84,6 +85,7 @@ app.add_typer(rejected.app, name="rejected")
 app.command("import")(imports.import_)  # a keyword of Python's
 app.add_typer(trending.app, name="trending")
 app.add_typer(keep.archive, name="archive")
+app.add_typer(backfill.app, name="backfill")
 
 
 def main() -> None:

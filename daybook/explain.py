@@ -20,6 +20,7 @@ from sinks.clickhouse.entities import StoredEntity, packed
 from streams.daily.cells import MEASURED, SHIFTS, WORKOUT, platform_of, winner_day
 from streams.daily.core import Ledger, judge
 from streams.daily.days import Profile
+from streams.daily.definitions import AS_CODED, InForce
 from streams.daily.metrics import METRICS
 from streams.daily.overlap import TOTAL_S
 from streams.daily.rows import row
@@ -71,7 +72,12 @@ class Explanation(msgspec.Struct):
 
 
 def explain(
-    user_id: str, date: str, metric: str | None, entities: Iterable[StoredEntity], events: Iterable[EventRow]
+    user_id: str,
+    date: str,
+    metric: str | None,
+    entities: Iterable[StoredEntity],
+    events: Iterable[EventRow],
+    in_force: InForce = AS_CODED,
 ) -> Explanation:
     """`entities` and `events`: all rows of the user. Events that `entities` does not hold yet are folded on top."""
     ledger = Ledger()
@@ -82,7 +88,7 @@ def explain(
         ledger.fold(records)
     user, day = ledger.users.get(user_id, User()), day_number(parse_day(date))
     cell = user.warm().get(day)
-    out = row(user_id, day, cell, user.entities, 0, user.book)
+    out = row(user_id, day, cell, user.entities, 0, user.book, in_force.on(day))
     types = METRICS[metric].types if metric else None
     valid = user.book.on(day)
     counted, left_out = _members(user, day, valid.priority, metric)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from daybook import defining
 from daybook.explain import Explanation, explain, shown
 from daybook.settings import Settings
 from daybook.stored import Range, Stores
@@ -19,7 +20,7 @@ def ask(settings: Settings, user: str, day: str, metric: str | None) -> Explanat
         raise ValueError(f"{metric} is no daily metric; there are {', '.join(METRICS)}")
     with Stores(settings, of=user) as stores:
         only = Range.of(user)
-        found = explain(user, day, metric, stores.entities(only), stores.events(only))
+        found = explain(user, day, metric, stores.entities(only), stores.events(only), defining.known(settings))
         at = (user, day)
         held = {
             "postgres": stores.postgres(only).get(at),

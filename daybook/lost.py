@@ -4,6 +4,7 @@ events       ClickHouse's `events`, in the order of their receipt and with its t
              refused ones from `rejected`, to be refused again
 winners      ClickHouse's `entities`, hinted to their owners as in every rebuild: what is older than the events
 erased       PostgreSQL's `erasures`: nobody who was erased comes back
+definitions  PostgreSQL's `backfills`: what was put in force of other definitions of metrics
 blocks       PostgreSQL's `trending_blocks`: every word of an admin
 generation   above all that any store holds a row of, so that every store takes the new rows
 
@@ -21,15 +22,27 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psycopg
 from msgspec.structs import replace
 
-from daybook import generations, kafka, suppressing
+from daybook import defining, generations, kafka, suppressing
+from daybook.backfill.runs import backfills, definitions_of
 from daybook.errors import Problem, Refused
 from daybook.settings import Settings
+from schemas.definitions import KEY as DEFINITIONS_KEY
+from schemas.definitions import encode as encode_definitions
 from schemas.generations import Generations, Moving
 from schemas.positions import GENERATION_SHIFT, NEWEST
 from schemas.receipt import header
 from schemas.suppression import Suppression
 from schemas.suppression import encode as encode_suppression
-from schemas.topics import GENERATIONS, REBUILDS_APART, SOURCES, SUPPRESSED, TOPICS, TRENDING_BLOCKS, Topic
+from schemas.topics import (
+    DEFINITIONS,
+    GENERATIONS,
+    REBUILDS_APART,
+    SOURCES,
+    SUPPRESSED,
+    TOPICS,
+    TRENDING_BLOCKS,
+    Topic,
+)
 from schemas.trending import Block, block_key, encode_block
 from sinks.clickhouse import client as clickhouse
 from sinks.postgres.connect import as_writer, see_all_rows
@@ -127,9 +140,10 @@ def _only_elsewhere(settings: Settings) -> Iterator[str]:
 
     lines: list[str] = []
     users: set[str] = set()
+    in_force = defining.known(settings)
     with Stores(settings) as stores:
         for some in stores.user_ranges(verify.USERS_AT_A_TIME):
-            found = verify.compare(stores, some)[2]
+            found = verify.compare(stores, in_force, some)[2]
             lines += [line for _, line in found]
             users |= {user for user, _ in found}
     if not lines:
@@ -148,13 +162,14 @@ def fill(topics: Topics, settings: Settings, count: int) -> None:
     """All topics are there with so many partitions, and hold what the stores keep of them."""
     with _Keepers(settings) as keepers:
         _topic(topics, SUPPRESSED, count, keepers.suppressed)
+        _topic(topics, DEFINITIONS, count, keepers.definitions)
         # What was just written, or by an earlier try.
         topics.erased = suppressing.known(settings)
         for source in SOURCES:
             _topic(topics, source, count, lambda source=source: keepers.events(source))  # type: ignore[misc]
         _topic(topics, TRENDING_BLOCKS, count, keepers.blocks)
     for topic in TOPICS:
-        if topic not in (*SOURCES, SUPPRESSED, TRENDING_BLOCKS):
+        if topic not in (*SOURCES, SUPPRESSED, DEFINITIONS, TRENDING_BLOCKS):
             topics.remake(topic.name, count, topic.config)
 
 
@@ -209,6 +224,14 @@ class _Keepers:
                 )
             ms = _ms(begun_at)
             yield Placed(subject.encode(), encode_suppression(Suppression(kid, ms)), ms)
+
+    def definitions(self) -> Iterator[Placed]:
+        """The definitions of metrics that were put in force, or were about to be."""
+        from daybook.rebuild import Placed
+
+        in_force = definitions_of(backfills(self._settings.address("postgres")))
+        if in_force.number:
+            yield Placed(DEFINITIONS_KEY, encode_definitions(in_force), round(time.time() * 1000))
 
     def blocks(self) -> Iterator[Placed]:
         """What admins said of trending, in their order."""

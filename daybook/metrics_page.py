@@ -24,6 +24,7 @@ from schemas.tables import DAILY_COLUMNS
 from schemas.topics import GENERATION
 from streams.daily import adherence, days, goals, overlap, valid
 from streams.daily.core import Ledger
+from streams.daily.definitions import PARAMETERS
 from streams.daily.metrics import METRICS
 from streams.progress.core import Progress
 from streams.progress.metrics import MEANINGS
@@ -67,6 +68,15 @@ rounded once, to a thousandth. The examples are what the example day alone comes
 Rolled, with sums and means: {names}. With means only: {levels}. Records of whole days: {records}; of single workouts:
 what `bests` names.
 """
+_DEFINITIONS = """
+## Definitions
+
+What can be defined otherwise, for chosen days and for those gone by too, with `daybook backfill`
+([how](how-to/backfill.md)). Version 1 is the code's; a version that is put in force later has the next number.
+
+| metric | parameter | version 1 | may be | what it says |
+| --- | --- | --- | --- | --- |
+"""
 _TABLE_HEAD = """
 ### {title}
 
@@ -92,6 +102,9 @@ def page() -> str:
         types = ", ".join(metric.types) if len(metric.types) < 6 else "everything on the day"
         lines.append(f"| {column.name} | {metric.unit} | {column.what} | {metric.null} | {types} | {value} |\n")
     text = _HEAD + "".join(lines)
+    text += _DEFINITIONS + "".join(
+        [f"| {p.metric} | {p.name} | {p.standard} | {p.range} | {p.what} |\n" for p in PARAMETERS]
+    )
     text += _progress(row)
     for title, module in _PARTS:
         text += f"\n## {title}\n\n```text\n{cleandoc(module.__doc__ or '')}\n```\n"

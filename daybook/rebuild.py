@@ -30,7 +30,18 @@ from schemas import broker
 from schemas.generations import Generations, Moving
 from schemas.hints import WinnerHint, encode_hint
 from schemas.suppression import Erased
-from schemas.topics import BY_SUBJECT, HINTS, LEDGER, MILESTONES, SOURCES, SUPPRESSED, TOPICS, TRENDING_BLOCKS, Topic
+from schemas.topics import (
+    BY_SUBJECT,
+    DEFINITIONS,
+    HINTS,
+    LEDGER,
+    MILESTONES,
+    SOURCES,
+    SUPPRESSED,
+    TOPICS,
+    TRENDING_BLOCKS,
+    Topic,
+)
 from schemas.trending import kind_of_block, partition_of
 from sinks.clickhouse import client as clickhouse
 from sinks.clickhouse.cluster import stored
@@ -41,7 +52,7 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 
-CARRIED = (SUPPRESSED, *SOURCES, MILESTONES, TRENDING_BLOCKS)
+CARRIED = (SUPPRESSED, DEFINITIONS, *SOURCES, MILESTONES, TRENDING_BLOCKS)
 """Topics whose records nobody can derive again. (What is refused is refused again, at its new place.)"""
 _SUFFIX = ".moving"
 _PATIENCE_S = 60.0
@@ -302,8 +313,8 @@ class Topics:
 
 def placing(topic: Topic, count: int) -> Callable[[bytes], int]:
     """Key → partition of a topic with so many: -1 leaves it to the producer, which goes by the key's hash."""
-    if topic is SUPPRESSED:
-        return lambda key: 0  # where the whole list is; owners have nobody to drop after a rebuild
+    if topic in (SUPPRESSED, DEFINITIONS):
+        return lambda key: 0  # where all of it is; workers read it before they begin
     if topic is TRENDING_BLOCKS:
         return lambda key: partition_of(kind_of_block(key), count)
     return lambda key: -1

@@ -15,6 +15,7 @@ from schemas.rows import DailyRow
 from schemas.tables import DAILY_COLUMNS, Column
 from sinks.clickhouse.entities import StoredEntity, packed
 from streams.daily.core import Ledger
+from streams.daily.definitions import AS_CODED, InForce
 from streams.daily.rows import row
 from streams.state import Records
 
@@ -49,8 +50,9 @@ class Recomputed(NamedTuple):
     """Changelog keys of both, and what is wrong: lost, older or altered."""
 
 
-def recompute(entities: Iterable[StoredEntity], events: Iterable[EventRow]) -> Recomputed:
-    """All days of the users that these rows are about. Both must hold all rows of each of them."""
+def recompute(entities: Iterable[StoredEntity], events: Iterable[EventRow], in_force: InForce = AS_CODED) -> Recomputed:
+    """All days of the users that these rows are about, judged by the definitions in force. Both must hold all rows of
+    each of them."""
     winners = dict(map(packed, entities))
     by_events = Ledger()
     by_topic: dict[str, list[EventRow]] = defaultdict(list)
@@ -74,7 +76,7 @@ def recompute(entities: Iterable[StoredEntity], events: Iterable[EventRow]) -> R
     received: dict[DayKey, int] = {}
     for subject, user in ledger.users.items():
         for day, cell in user.warm().items():
-            out = row(subject, day, cell, user.entities, 0, user.book)
+            out = row(subject, day, cell, user.entities, 0, user.book, in_force.on(day))
             rows[subject, out.date] = out
             if ages := [newest[key] for key, _ in user.entities.pick(cell.members) if key in newest]:
                 received[subject, out.date] = max(ages)

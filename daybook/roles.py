@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from daybook import exporter, generations, suppressing, workers
+from daybook import defining, exporter, generations, suppressing, workers
 from daybook.errors import Problem
 from daybook.heartbeat import Heartbeat
 from daybook.observe import logs
@@ -116,7 +116,7 @@ def stream(settings: Settings, role: str = "streams") -> ChunkApp:
         state_format=state_format,
         worker_name=settings.name_of(role),
         **({"erased": suppressing.known(settings)} if role in OF_USERS else {}),
-        **(_old_days(settings) if role == "streams" else {}),
+        **({**_old_days(settings), "in_force": defining.known(settings)} if role == "streams" else {}),
         standbys=settings.standbys,
         rejects_share=settings.rejects_share,
         rejects_run=settings.rejects_run,

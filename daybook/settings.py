@@ -148,6 +148,12 @@ class Settings(BaseSettings):
         description="What names of erased users are hashed with and receipts signed, 32 bytes or more; the data"
         " folder's own if unset. It is never changed: nobody on the list could be recognised.",
     )
+    backfill_lag_s: float = Field(
+        5.0, gt=0, description="A backfill waits while live events are further behind than so many seconds."
+    )
+    backfill_postgres_ms: float = Field(
+        250.0, gt=0, description="It waits too while a small commit in PostgreSQL takes longer [ms]."
+    )
     trending_clock: Literal["receipt", "event"] = Field(
         "receipt",
         description="What trending takes for now: receipt, or the latest event time, for replays of the past in an"

@@ -12,12 +12,14 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from daybook import progress, sinking, verify_affinity, verify_erased, verify_trending, waiting
+from daybook import defining, progress, sinking, verify_affinity, verify_erased, verify_trending, waiting
+from daybook.errors import Problem
 from daybook.keep.days import may_be_absent
 from daybook.recompute import METRICS, DayKey, Recomputed, differences, recompute
 from daybook.settings import Settings
 from daybook.stored import Days, Range, Stores
 from schemas.tables import Column
+from streams.daily.definitions import InForce
 
 USERS_AT_A_TIME = 2_000
 LOOKS_AGAIN = 2
@@ -41,13 +43,16 @@ class Report:
 
 
 def verify(settings: Settings) -> Report:
-    """Compare everything. Raises Problem if a server does not answer or the sinks do not catch up."""
+    """Compare everything. Raises Problem if a server does not answer, the sinks do not catch up, or a definition is
+    being put in force."""
     report = Report()
     suspects: dict[str, set[DayKey]] = {}
     with Stores(settings) as stores:
+        defining.settled(settings)
         _catch_up(settings)
+        in_force = defining.known(settings)
         for users in stores.user_ranges(USERS_AT_A_TIME):
-            cells, people, found = compare(stores, users)
+            cells, people, found = compare(stores, in_force, users)
             report.cells += cells
             report.users += people
             suspects |= {user: set() for user, _ in found}
@@ -58,9 +63,13 @@ def verify(settings: Settings) -> Report:
         for _ in range(LOOKS_AGAIN):
             if suspects:
                 _catch_up(settings)
-            again = {user: compare(stores, Range.of(user), days)[2] for user, days in sorted(suspects.items())}
+            again = {
+                user: compare(stores, in_force, Range.of(user), days)[2] for user, days in sorted(suspects.items())
+            }
             suspects = {user: suspects[user] for user, found in again.items() if found}
             report.mismatches = [line for found in again.values() for _, line in found]
+    if report.mismatches and defining.known(settings).said.number != in_force.said.number:
+        raise Problem("another definition of a metric was put in force meanwhile: verify again")
     report.mismatches += verify_erased.differences(settings)
     report.lists, wrong = verify_trending.differences(settings)
     for _ in range(LOOKS_AGAIN):
@@ -81,9 +90,11 @@ def _catch_up(settings: Settings) -> None:
     waiting.until_visible(settings.address("kafka"), list(sinking.groups().values()), _WAIT_S)
 
 
-def compare(stores: Stores, users: Range, more: Collection[DayKey] = ()) -> tuple[int, int, list[tuple[str, str]]]:
+def compare(
+    stores: Stores, in_force: InForce, users: Range, more: Collection[DayKey] = ()
+) -> tuple[int, int, list[tuple[str, str]]]:
     """How many days and users there are, and (user, line) of everything that differs. `more`: days to look at too."""
-    expected = recompute(stores.entities(users), stores.events(users))
+    expected = recompute(stores.entities(users), stores.events(users), in_force)
     held = {"postgres": stores.postgres(users), "clickhouse": stores.clickhouse(users)}
     days = sorted(set(expected.rows).union(more, *held.values()))
     held["redis"] = stores.redis(days)

@@ -37,6 +37,14 @@ class EventHint(msgspec.Struct, tag_field="hint", tag="event", frozen=True, omit
     why: str = ""
 
 
+class DaysHint(msgspec.Struct, tag_field="hint", tag="days", frozen=True, omit_defaults=True):
+    """Emit the rows of these days again, silently: another definition judges them now. No milestone comes of it."""
+
+    dates: list[str]
+    """Local days as YYYY-MM-DD."""
+    why: str = ""
+
+
 class WinnerHint(msgspec.Struct, tag_field="hint", tag="winner", frozen=True, omit_defaults=True):
     """A winner from another ledger (an earlier generation's), as `schemas/ledger.py` packs it: join it."""
 
@@ -52,7 +60,7 @@ class ProgressHint(msgspec.Struct, tag_field="hint", tag="progress", frozen=True
     why: str = ""
 
 
-Hint = DayHint | EventHint | WinnerHint
+Hint = DayHint | DaysHint | EventHint | WinnerHint
 
 encode_hint = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Hint).decode
@@ -72,6 +80,9 @@ def decode_hint(value: bytes | None) -> Hint:
         parse_day(hint.date)
         if hint.above < 0:
             raise ValueError("Expected `above` >= 0")
+    elif isinstance(hint, DaysHint):
+        for each in hint.dates:
+            parse_day(each)
     return hint
 
 

@@ -136,6 +136,11 @@ REPLAYED = Topic(
 SUPPRESSED = Topic("suppressed", "keyed hash of the subject", "who was erased and may not come back (suppression.py)")
 """The same in every partition. Read by every worker before it begins, and an input of the streams that keep users."""
 
+DEFINITIONS = Topic(
+    "definitions", "always the same", "which versions of metric definitions are in force (definitions.py)"
+)
+"""The same in every partition. Read by whoever judges days before it begins, and an input of the daily stream."""
+
 GENERATIONS = Topic(
     "generations", "always the same", "how often all was rebuilt, and which topics are ours (generations.py)"
 )
@@ -171,7 +176,7 @@ RECOMMENDATIONS = Topic("recommendations", "subject", "one whole list per user, 
 
 DAILY_SOURCES = (WORKOUTS, MEALS, BODY, PLANS)
 """The events that the daily stream folds."""
-DAILY_INPUTS = (*DAILY_SOURCES, HINTS, LOADED, SUPPRESSED)
+DAILY_INPUTS = (*DAILY_SOURCES, HINTS, LOADED, SUPPRESSED, DEFINITIONS)
 """All that it reads."""
 PROGRESS_INPUTS = (DAILY, PROGRESS_HINTS)
 """All that the progress stream reads."""
@@ -180,7 +185,7 @@ SOURCES = (*DAILY_SOURCES, VIEWS)
 TRENDING_TOPICS = (TRENDING_COUNTS, VIEWINGS, TRENDING_BLOCKS, LISTS, TRENDING)
 AFFINITY_TOPICS = (LIKED_TOGETHER, TASTES, RELATIONS, RELATED, AFFINITY, RECOMMENDATIONS)
 _DERIVED = (LEDGER, DAILY, PROGRESS_HINTS, CELLS, PROGRESS, MILESTONES, *TRENDING_TOPICS, *AFFINITY_TOPICS)
-TOPICS = (*SOURCES, HINTS, LOADS, LOADED, *_DERIVED, REJECTED, REPLAYED, SUPPRESSED)
+TOPICS = (*SOURCES, HINTS, LOADS, LOADED, *_DERIVED, REJECTED, REPLAYED, SUPPRESSED, DEFINITIONS)
 
 BY_SUBJECT = frozenset(topic.name for topic in (*SOURCES, HINTS, LOADS, LOADED, PROGRESS_HINTS, MILESTONES))
 """Topics that users' names are the very keys of: what is here of an erased one, no stream reads."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 Headers = Sequence[tuple[str, bytes | None]]
@@ -65,6 +65,8 @@ class Drained(NamedTuple):
     """Records to write, by where they go; all of them become visible together."""
     settled: Mapping[str, Counts] = {}
     """Source topic → what became of its records that were pending; `pending` is negative."""
+    silent: Collection[Target] = ()
+    """Targets whose rows tell nothing new (DESIGN §8 rule 18): their readers are told so, by a header."""
 
 
 Guard = Callable[[Records, Pairs], None]

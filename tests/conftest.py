@@ -23,6 +23,7 @@ settings.load_profile("daybook")
 os.environ.setdefault(JVM_VARIABLE, "-XX:TieredStopAtLevel=1")  # no broker of these tests lives for long
 
 SHARERS = (
+    "test_backfill",
     "test_cli_import",
     "test_cli_rejected",
     "test_api_live",

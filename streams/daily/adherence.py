@@ -3,7 +3,7 @@
 as planned    something names the planned item (a meal from the plan may name its slot by its meal type): 100 %, of a
               workout its completion percentage where it says one
 substituted   done, but another item: a meal of the slot's type that names no slot of this day, or a workout that names
-              no workout of this day; half of that
+              no workout of this day; half of that, or what the definition in force says (definitions.py)
 missed        0 %
 
 Each meal or workout fulfils at most one item. The day's percentage is the mean over what was planned; where nothing
@@ -18,8 +18,8 @@ from typing import NamedTuple
 from schemas.rows import PlannedDay
 
 FULL = 10_000
-SUBSTITUTE_SHARE = 2
-"""A substitute counts for one part in so many."""
+HALF = 50
+"""What a substitute counts in percent, unless the metric's definition says otherwise (definitions.py)."""
 
 
 class Done(NamedTuple):
@@ -38,17 +38,21 @@ class Done(NamedTuple):
 Planned = dict[str, PlannedDay]
 
 
-def of_meals(slots: Sequence[str], meals: Iterable[Done]) -> tuple[Planned, float] | None:
+def of_meals(slots: Sequence[str], meals: Iterable[Done], substitute_pct: int = HALF) -> tuple[Planned, float] | None:
     """Slot → what became of it, and the day's adherence in percent."""
-    return _judged(slots, list(meals), by_slot=True)
+    return _judged(slots, list(meals), substitute_pct, by_slot=True)
 
 
-def of_workouts(items: Sequence[str], workouts: Iterable[Done]) -> tuple[Planned, float] | None:
+def of_workouts(
+    items: Sequence[str], workouts: Iterable[Done], substitute_pct: int = HALF
+) -> tuple[Planned, float] | None:
     """Item → what became of it, and the day's adherence in percent."""
-    return _judged(items, list(workouts), by_slot=False)
+    return _judged(items, list(workouts), substitute_pct, by_slot=False)
 
 
-def _judged(items: Sequence[str], done: list[Done], by_slot: bool) -> tuple[Planned, float] | None:
+def _judged(
+    items: Sequence[str], done: list[Done], substitute_pct: int, *, by_slot: bool
+) -> tuple[Planned, float] | None:
     if not items:
         return None
     done.sort(key=lambda one: (-one.score, one.ms, one.key))
@@ -61,7 +65,7 @@ def _judged(items: Sequence[str], done: list[Done], by_slot: bool) -> tuple[Plan
             score, how = by.score, "as planned"
         elif (by := next((one for one in spare if not by_slot or one.slot == item), None)) is not None:
             spare.remove(by)
-            score, how = by.score // SUBSTITUTE_SHARE, "substituted"
+            score, how = by.score * substitute_pct // 100, "substituted"
         total += score
         found[item] = PlannedDay(how, score / 100, None if by is None else by.entity)
     return found, total / (100 * len(items))

@@ -10,6 +10,7 @@ from typing import Any
 
 from schemas.topics import DAILY, DAILY_APP, DAILY_INPUTS, GENERATION, LEDGER, LOADS, REJECTED
 from streams.daily.core import Ledger
+from streams.daily.definitions import AS_CODED, InForce
 from streams.daily.reading import native_reader
 from streams.daily.users import Users
 from streams.runtime import ChunkApp, chunked_topic, chunks, fold_table, make_app
@@ -28,6 +29,7 @@ def build(
     hot_days: int = 0,
     quiet_s: int = 3_600,
     cold: Path | None = None,
+    in_force: InForce = AS_CODED,
     **settings: Any,
 ) -> ChunkApp:
     """The Faust app of the daily stream.
@@ -36,6 +38,7 @@ def build(
     `hot_days`: entities of days before so many may be evicted (docs/adr/0017) of users who are quiet for
     `quiet_s` seconds; 0: none ever is.
     `cold`: a folder for users whom no event touches (cold.py), emptied now; None: all are in memory.
+    `in_force`: the definitions of metrics that are in force, read to their end.
     `settings`: Faust's or the runtime's own (streams/runtime/tuning.py).
     """
     reader = "the compiled reader" if native_reader("meals") else "Python: the compiled reader was not built"
@@ -51,7 +54,7 @@ def build(
         users = lambda number: cold_users(cold / str(number))  # noqa: E731
 
     def state(number: int) -> Ledger:
-        return Ledger(number, hot_days, users(number), quiet_ms=quiet_s * 1000)
+        return Ledger(number, hot_days, users(number), in_force, quiet_ms=quiet_s * 1000)
 
     outputs = [DAILY.name, REJECTED.name, LOADS.name]
     ledger = fold_table(app, TABLE, partitions, state, outputs=outputs)

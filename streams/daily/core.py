@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from itertools import chain
 
+from schemas import definitions
 from schemas.codec import Event, Rejected, chunk_reader, pack_canonical
 from schemas.instants import MS_PER_DAY, day_text
 from schemas.ledger import (
@@ -24,11 +25,12 @@ from schemas.ledger import (
 from schemas.receipt import judged_by
 from schemas.refusal import WRONG_KEY, filed
 from schemas.rows import DailyRow, daily_key, encode_row, rejected_key
-from schemas.topics import DAILY, HINTS, LOADED, LOADS, REJECTED
+from schemas.topics import DAILY, DEFINITIONS, HINTS, LOADED, LOADS, REJECTED
 from streams.compiled import compiled
 from streams.daily.cells import Cell, amount_of, platform_of, winner_day
 from streams.daily.contribution import FOLDS
 from streams.daily.days import day_of
+from streams.daily.definitions import AS_CODED, STANDARD, InForce
 from streams.daily.hints import take_hints
 from streams.daily.old import OldDays
 from streams.daily.reading import native_reader
@@ -38,6 +40,8 @@ from streams.daily.valid import EMPTY, REGISTERS
 from streams.state import Counts, Drained, Guard, Pairs, Records, Target
 
 _compiled = compiled("streams.daily.native_ledger")
+_IN_FORCE = b"\0definitions\0"
+"""Changelog key of the definitions that this partition has heard of."""
 Decided = tuple[str, bytes, bytes, int, str, int, int | None, str | None]
 """An event, reduced to what the ledger needs: subject, key, packed winner, its lanes in their place (0 for what lies on
 no day), platform, time in ms, offset in minutes, zone. A plain tuple: a million of them are made in ten seconds."""
@@ -97,17 +101,28 @@ def _judge(records: Records, times: Sequence[int], which: Sequence[int]) -> tupl
 class Ledger:
     """The state of one partition (streams.state.PartitionState)."""
 
-    uncounted = frozenset({LOADED.name})
+    uncounted = frozenset({LOADED.name, DEFINITIONS.name})
 
-    def __init__(self, partition: int = 0, hot_days: int = 0, users: Users | None = None, **pace: int) -> None:
-        """`hot_days`: entities of days before so many may be evicted; 0: none ever is. `pace`: see `OldDays`."""
+    def __init__(
+        self,
+        partition: int = 0,
+        hot_days: int = 0,
+        users: Users | None = None,
+        in_force: InForce = AS_CODED,
+        **pace: int,
+    ) -> None:
+        """`hot_days`: entities of days before so many may be evicted; 0: none ever is. `in_force`: the definitions as
+        they are known before anything is folded; a later one comes as a record. `pace`: see `OldDays`."""
         self.partition = partition
+        self.in_force = in_force
         self.users = Users() if users is None else users
         self.old = OldDays(self, hot_days, **pace)
         self._state: dict[bytes, bytes | None] = {}
         self._dirty: dict[tuple[str, int], None] = {}
         self._touched: dict[Cell, tuple[str, int]] = {}
         """Days of cells that gained something (a cell may be gone since); asking by cell spares most events a tuple."""
+        self._silent: dict[tuple[str, int], None] = {}
+        """Days to emit again of which nobody need hear."""
         self._rowless: dict[str, None] = {}
         """Users with a winner that lies on no day; also where it changes no row."""
         self._rejected: Pairs = []
@@ -125,6 +140,9 @@ class Ledger:
     def restore_note(self, key: bytes, value: bytes | None) -> bool:
         """Take a changelog record whose key begins with a zero byte; whether it is one of ours (schemas/loads.py)."""
         self.old.forget()
+        if key == _IN_FORCE:
+            self._hear_definitions(value)
+            return True
         return self.old.restore(key, value)
 
     def put(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
@@ -142,6 +160,11 @@ class Ledger:
         if records.topic == LOADED.name:
             self.old.hear(records.keys, records.values, records.timestamps)
             return Counts()
+        if records.topic == DEFINITIONS.name:
+            for value in records.values:
+                if self._hear_definitions(value):
+                    self._state[_IN_FORCE] = value
+            return Counts()
         decided, refused = judge(records)
         if self.guard is not None:
             self.guard(records, refused)
@@ -150,6 +173,13 @@ class Ledger:
         self._rejected += refused
         counts = Counts(applied, duplicate, superseded, len(refused))
         return counts.plus(self.old.hold(wait)) if wait else counts
+
+    def _hear_definitions(self, value: bytes | None) -> bool:
+        """Judge by these from now on, if they are later than those known. Raises ValueError for what is none."""
+        said = definitions.decode(value)
+        if later := said.number > self.in_force.said.number:
+            self.in_force = InForce(said)
+        return later
 
     def _apply(self, decided: list[Decided]) -> tuple[int, int, int]:
         """Put what was decided into its place: (applied, duplicate, superseded)."""
@@ -229,6 +259,7 @@ class Ledger:
             self._state |= dict.fromkeys([key for key in self._state if key.startswith(begins)])
             self._touched = {cell: at for cell, at in self._touched.items() if at[0] != subject}
             self._dirty = {at: None for at in self._dirty if at[0] != subject}
+            self._silent = {at: None for at in self._silent if at[0] != subject}
             self._rowless.pop(subject, None)
             self.old.erase(subject)
 
@@ -247,6 +278,11 @@ class Ledger:
         self.user(subject)
         self._dirty[subject, day] = None
 
+    def emit_silently(self, subject: str, day: int) -> None:
+        """As `emit_again`, and nothing is told of it, unless something happens on that day before the next drain."""
+        self.user(subject)
+        self._silent[subject, day] = None
+
     def log(self, key: bytes, value: bytes | None) -> None:
         """Write a record to the changelog, None as a tombstone."""
         self._state[key] = value
@@ -259,22 +295,27 @@ class Ledger:
         """What changed since the last drain: winners, rows with this version, rejects. Clears the dirty set."""
         days = dict.fromkeys([*self._touched.values(), *self._dirty])
         rows: Pairs = [self._row(subject, day, version) for subject, day in days]
-        users = dict.fromkeys([subject for subject, _ in days])
+        silent = [day for day in self._silent if day not in days]
+        hushed: Pairs = [self._row(subject, day, version) for subject, day in silent]
+        users = dict.fromkeys([subject for subject, _ in (*days, *silent)])
         asked = self.old.drain(self._state, users | self._rowless, version)
         self.users.settle(self._state, self.old.whole)
         rows += self._gone
         topics: dict[Target, Pairs] = {DAILY.name: rows, REJECTED.name: self._rejected, LOADS.name: asked}
-        drained = Drained(list(self._state.items()), topics, self.old.settle())
+        quiet: tuple[Target, ...] = ((DAILY.name, self.partition),) if hushed else ()
+        topics |= dict.fromkeys(quiet, hushed)
+        drained = Drained(list(self._state.items()), topics, self.old.settle(), quiet)
         self._state, self._dirty, self._touched, self._rowless, self._rejected = {}, {}, {}, {}, []
-        self._gone = []
+        self._gone, self._silent = [], {}
         return drained
 
     def _row(self, subject: str, day: int, version: int) -> tuple[bytes, bytes]:
         user = self.users[subject]
-        cell = user.warm().get(day)
-        if _compiled is not None and cell is not None and user.book is EMPTY:
+        cell, rules = user.warm().get(day), self.in_force.on(day)
+        usual = rules.meals_a_day == STANDARD.meals_a_day
+        if _compiled is not None and cell is not None and user.book is EMPTY and usual:
             made: tuple[bytes, bytes] | None = _compiled.meal_row(subject, day, cell, version)
             if made is not None:
                 return made
-        out = row(subject, day, cell, user.entities, version, user.book)
+        out = row(subject, day, cell, user.entities, version, user.book, rules)
         return daily_key(out), encode_row(out)

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from schemas.codec import Rejected, reader, type_name
-from schemas.hints import DayHint, EventHint, WinnerHint, decode_hint
+from schemas.hints import DayHint, DaysHint, EventHint, WinnerHint, decode_hint
 from schemas.instants import day_number, parse_day
 from schemas.ledger import KIND_AT, RANK_BYTES, entity_key, register_of, unpack_winner
 from schemas.refusal import filed
@@ -52,6 +52,10 @@ def take_hints(ledger: Ledger, records: Records) -> Counts:
                 case DayHint() as hint:
                     ledger.above = max(ledger.above, hint.above)
                     ledger.emit_again(subject, day_number(parse_day(hint.date)))
+                    counts = counts._replace(applied=counts.applied + 1)
+                case DaysHint() as hint:
+                    for date in hint.dates:
+                        ledger.emit_silently(subject, day_number(parse_day(date)))
                     counts = counts._replace(applied=counts.applied + 1)
                 case EventHint() as hint:
                     counts = _sum(counts, _event(ledger, key or b"", hint, records.partition))

@@ -11,20 +11,16 @@ from schemas.ledger import KIND_AT, LANES, Winner, fulfilled, lifted, meal_said,
 from schemas.rows import Best, DailyRow, PlannedDay
 from streams.daily.adherence import FULL, Done, of_meals, of_workouts
 from streams.daily.cells import COUNTED, MEAL, MEASURED, SHIFTS, SIZES, WORKOUT, Cell
+from streams.daily.definitions import IN_BED, LARGER, STANDARD, Rules
 from streams.daily.entities import Entities
 from streams.daily.goals import judged
 from streams.daily.sources import Group, Sources, may_hold_totals
 from streams.daily.valid import EMPTY, NOTHING, Book, Valid
 
 ABSENT, PARTIAL, COMPLETE = "absent", "partial", "complete"
-MEALS_A_DAY = 3
-"""So many meals that say their energy make a day's eating complete; so does a meal plan without a missed slot."""
-WORN_S = 10 * 3600
-"""So much time seen by one source makes a day's activity complete: the usual limit of a valid day in studies with worn
-sensors (Troiano et al., Med Sci Sports Exerc 40(1), 2008)."""
 
 
-def _meals(out: DailyRow, lanes: tuple[int, ...]) -> None:
+def _meals(out: DailyRow, lanes: tuple[int, ...], rules: Rules) -> None:
     energy, protein, carbs, fat, fibre, n_energy, n_protein, n_carbs, n_fat, n_fibre, out.meals_logged = lanes
     if n_energy:
         out.energy_kcal = energy / 1000
@@ -36,15 +32,15 @@ def _meals(out: DailyRow, lanes: tuple[int, ...]) -> None:
         out.fat_g = fat / 1000
     if n_fibre:
         out.fibre_g = fibre / 1000
-    out.meals_coverage = COMPLETE if n_energy >= MEALS_A_DAY else PARTIAL
+    out.meals_coverage = COMPLETE if n_energy >= rules.meals_a_day else PARTIAL
 
 
-def _water(out: DailyRow, lanes: tuple[int, ...]) -> None:
+def _water(out: DailyRow, lanes: tuple[int, ...], rules: Rules) -> None:
     if lanes[1]:
         out.water_ml = float(lanes[0])
 
 
-def _workouts(out: DailyRow, lanes: tuple[int, ...]) -> None:
+def _workouts(out: DailyRow, lanes: tuple[int, ...], rules: Rules) -> None:
     duration, calories, volume, load, n_duration, n_calories, n_volume, n_load, out.workouts_completed = lanes
     if n_duration:
         out.workout_minutes = duration / 60
@@ -56,30 +52,33 @@ def _workouts(out: DailyRow, lanes: tuple[int, ...]) -> None:
         out.training_load = load / 600
 
 
-def _activity(out: DailyRow, lanes: tuple[int, ...]) -> None:
+def _activity(out: DailyRow, lanes: tuple[int, ...], rules: Rules) -> None:
     steps, active, calories, distance, seconds, n_steps, n_active, n_calories, n_distance, _, _ = lanes
     if n_steps:
         out.steps = steps
     if n_active:
         out.active_minutes = active / 60
     if n_calories:  # an activity interval usually contains the workout: it comes after, and wins
-        out.activity_calories_kcal = out.calories_burned_kcal = calories / 1000
+        workouts, out.activity_calories_kcal = out.workout_calories_kcal, calories / 1000
+        larger = rules.burned_says == LARGER and workouts is not None
+        out.calories_burned_kcal = max(workouts or 0.0, calories / 1000) if larger else calories / 1000
     if n_distance:
         out.distance_m = distance / 1000
-    out.activity_coverage = COMPLETE if seconds >= WORN_S else PARTIAL
+    out.activity_coverage = COMPLETE if seconds >= rules.worn_h * 3600 else PARTIAL
 
 
-def _sleep(out: DailyRow, lanes: tuple[int, ...]) -> None:
-    if lanes[2]:
-        out.sleep_minutes = lanes[0] / 60
+def _sleep(out: DailyRow, lanes: tuple[int, ...], rules: Rules) -> None:
+    which = 1 if rules.sleep_counts == IN_BED else 0
+    if lanes[2 + which]:
+        out.sleep_minutes = lanes[which] / 60
     out.sleep_coverage = COMPLETE if lanes[2] else PARTIAL
 
 
-def _measured(out: DailyRow, lanes: tuple[int, ...]) -> None:
+def _measured(out: DailyRow, lanes: tuple[int, ...], rules: Rules) -> None:
     """Nothing to sum: `_last_measured` finds the last of the day."""
 
 
-_Fill = Callable[[DailyRow, tuple[int, ...]], None]
+_Fill = Callable[[DailyRow, tuple[int, ...], Rules], None]
 _FILL: tuple[tuple[int, Callable[[bytes], tuple[int, ...]], int, int, _Fill], ...] = tuple(
     (code, LANES[SIZES[code]].unpack, LANES[SIZES[code]].size, (1 << LANES[SIZES[code]].size * 8) - 1, fill)
     for code, fill in zip(COUNTED, (_meals, _water, _workouts, _activity, _sleep, _measured), strict=True)
@@ -91,8 +90,17 @@ _WORKOUT = 1 << SHIFTS[WORKOUT]
 """A total from here on holds more than meals and water."""
 
 
-def row(user_id: str, day: int, cell: Cell | None, entities: Entities, version: int, book: Book = EMPTY) -> DailyRow:
-    """The row of a cell; without a cell, a row of nulls. `entities`: the user's winners, `book`: what judges them."""
+def row(
+    user_id: str,
+    day: int,
+    cell: Cell | None,
+    entities: Entities,
+    version: int,
+    book: Book = EMPTY,
+    rules: Rules = STANDARD,
+) -> DailyRow:
+    """The row of a cell; without a cell, a row of nulls. `entities`: the user's winners, `book`: what judges them,
+    `rules`: the definitions that are in force on that day."""
     out = DailyRow(user_id, day_text(day), version)
     if cell is None:
         return out
@@ -106,9 +114,9 @@ def row(user_id: str, day: int, cell: Cell | None, entities: Entities, version: 
     for code, unpack, size, mask, fill in _FILL:
         if lanes := rest & mask if rest > mask else rest:
             if sources is not None and code in sources.lanes:
-                fill(out, sources.lanes[code])
+                fill(out, sources.lanes[code], rules)
             else:
-                fill(out, unpack(lanes.to_bytes(size, "little")))
+                fill(out, unpack(lanes.to_bytes(size, "little")), rules)
         rest >>= size * 8
         if not rest:
             break
@@ -123,7 +131,7 @@ def row(user_id: str, day: int, cell: Cell | None, entities: Entities, version: 
     if sources is not None:
         out.left_out = sources.left_out or None
     if valid is not NOTHING:
-        _judge(out, valid, cell, entities, groups)
+        _judge(out, valid, cell, entities, groups, rules)
     _cover(out)
     return out
 
@@ -197,17 +205,19 @@ def _bests(out: DailyRow, groups: Iterable[Group]) -> None:
     } or None
 
 
-def _judge(out: DailyRow, valid: Valid, cell: Cell, entities: Entities, groups: Sequence[Group]) -> None:
+def _judge(out: DailyRow, valid: Valid, cell: Cell, entities: Entities, groups: Sequence[Group], rules: Rules) -> None:
     """What plans and goals say of the day."""
     out.rest_day = valid.rest
     out.rest_days = list(valid.rest_days) or None
     planned: dict[str, PlannedDay] = {}
-    if valid.meals and (eaten := of_meals(valid.meals, [_eaten(*each) for each in winners_of(cell, entities, MEAL)])):
+    meals = [_eaten(*each) for each in winners_of(cell, entities, MEAL)] if valid.meals else []
+    if eaten := of_meals(valid.meals, meals, rules.meal_substitute_pct):
         slots, out.meal_plan_adherence_pct = eaten
         planned |= {f"meal:{slot}": what for slot, what in slots.items()}
         if out.meals_logged and all(what.entity is not None for what in slots.values()):
             out.meals_coverage = COMPLETE
-    if valid.workouts and (trained := of_workouts(valid.workouts, [_trained(group) for group in groups])):
+    done = [_trained(group) for group in groups] if valid.workouts else []
+    if trained := of_workouts(valid.workouts, done, rules.workout_substitute_pct):
         items, out.workout_plan_adherence_pct = trained
         planned |= {f"workout:{item}": what for item, what in items.items()}
     out.planned = planned or None

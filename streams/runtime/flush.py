@@ -94,9 +94,8 @@ class Flusher:
         began = asyncio.get_running_loop().time()
         flush = self.partition.drain()
         faultpoints.reach("flush.drained")
-        told: dict[Target, list[tuple[str, bytes | None]]] = (
-            {to: [HISTORY] for to in flush.records if to != self._changelog} if flush.is_history else {}
-        )
+        quiet = [to for to in flush.records if to != self._changelog] if flush.is_history else flush.silent
+        told: dict[Target, list[tuple[str, bytes | None]]] = {to: [HISTORY] for to in quiet}
         span = self._span(flush, told) if self.traced else None
         last = await self.producer.commit(self.partition.number, flush.records, told)
         self.partition.changelog_offset = last[self._changelog]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -28,6 +28,8 @@ class Flush(NamedTuple):
     acks: Sequence[Callable[[], object]]
     is_history: bool = False
     """Whether any of it was folded from what had been there before the state began: readers are told, by a header."""
+    silent: Collection[Target] = ()
+    """Targets whose readers are told so in any case."""
 
 
 class OwnedPartition:
@@ -239,7 +241,8 @@ class OwnedPartition:
         if not self._owes:
             acks, self._owed = [*acks, *self._owed], []
         quiet, self._quiet = self._quiet, False
-        return Flush(number, {**drained.rows, self._changelog: [*drained.state, *positions]}, moved, acks, quiet)
+        records = {**drained.rows, self._changelog: [*drained.state, *positions]}
+        return Flush(number, records, moved, acks, quiet, drained.silent)
 
 
 def _plus(position: Position, counts: Counts) -> Position:
