@@ -1,4 +1,4 @@
-"""Live events at a rate, and among them probes, sent on time whatever the last took: how long until Redis shows each."""
+"""Live events at a rate, and probes among them, sent on time whatever the last took: how long until Redis shows one."""
 
 from __future__ import annotations
 

@@ -7,6 +7,9 @@ from typing import NamedTuple
 MOMENT = 300
 """So many records are always under way somewhere: markers that end transactions count too."""
 
+AT_MOST_SAID = 4_000
+"""Rows a second that owners are asked to say again at a budget of 100%: a few percent of what one of them can."""
+
 
 class Budget(NamedTuple):
     """A share of one processor's time, or so many user-days a second."""
@@ -34,6 +37,11 @@ class Budget(NamedTuple):
         by_share = took_s * (1 - self.share) / self.share
         by_rate = 0.0 if self.days_per_s is None else days / self.days_per_s - took_s
         return max(0.0, by_share, by_rate)
+
+    @property
+    def rows_per_s(self) -> float:
+        """How many rows owners may be asked to say again in a second: what that costs is spent by others."""
+        return AT_MOST_SAID * self.share if self.days_per_s is None else self.days_per_s
 
     def __str__(self) -> str:
         return f"{self.share:.0%} of the time" if self.days_per_s is None else f"{self.days_per_s:,.0f} user-days/s"

@@ -71,7 +71,7 @@ class Computing:
             self.note(seen_to=seen_to)
         number, days = self.run.slices, self.run.days
         after = self.insist(partial(shadow.last_user, number)) if number else None
-        size = 50
+        size = 20
         while True:
             self.watch.calm()
             began = time.monotonic()

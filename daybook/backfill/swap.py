@@ -32,9 +32,9 @@ from schemas.instants import day_number, parse_day
 from schemas.topics import HINTS
 
 _USERS = 200
-"""Whose days are said again together: a few thousand rows."""
-_ROWS = 500
-"""Of one user and hint."""
+"""Whose days are looked up together."""
+_ROWS = 200
+"""That are asked for at once: an owner makes them in one flush, and live events wait for its end."""
 _ROUNDS = 5
 Days = dict[str, list[str]]
 
@@ -81,7 +81,6 @@ def _say_again(computing: Computing, teller: Teller, first: bool, heard: Callabl
     count, after = 0, ""
     while True:
         computing.watch.calm()
-        began = time.monotonic()
         page = computing.insist(partial(computing.shadow.changed_after, after, _USERS))
         if not page:
             return count
@@ -90,11 +89,12 @@ def _say_again(computing: Computing, teller: Teller, first: bool, heard: Callabl
         days = unsaid(page, said, first)
         if not first and days:
             days = computing.insist(partial(_still_wrong, computing, days))
-        computing.insist(partial(teller.send, HINTS.name, list(hints(days, computing.run.id))))
-        here = sum(map(len, days.values()))
-        count += here
-        heard(here)
-        computing.watch.rest(time.monotonic() - began, here)
+        for hint, rows in hints(days, computing.run.id):
+            began = time.monotonic()
+            computing.insist(partial(teller.send, HINTS.name, [hint]))
+            count += rows
+            heard(rows)
+            computing.watch.pace(time.monotonic() - began, rows)
 
 
 def unsaid(page: Mapping[str, Mapping[str, tuple[str, str]]], said: Mapping[tuple[str, str], Any], first: bool) -> Days:
@@ -129,8 +129,9 @@ def _still_wrong(computing: Computing, days: Days) -> Days:
     return {user: listed for user, listed in wrong.items() if listed}
 
 
-def hints(days: Days, run: int) -> Iterable[tuple[bytes, bytes]]:
-    """What is sent to the owners: key and value."""
+def hints(days: Days, run: int) -> Iterable[tuple[tuple[bytes, bytes], int]]:
+    """What is sent to the owners, key and value, and how many rows it asks for."""
     for user, listed in days.items():
         for at in range(0, len(listed), _ROWS):
-            yield user.encode(), encode_hint(DaysHint(listed[at : at + _ROWS], f"backfill {run}"))
+            some = listed[at : at + _ROWS]
+            yield (user.encode(), encode_hint(DaysHint(some, f"backfill {run}"))), len(some)

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import clickhouse_connect.driver.exceptions
 import psycopg
 
 from daybook import kafka, sinking, waiting
@@ -14,10 +13,12 @@ from daybook.backfill.budget import Budget, Limits, Look, Pressure
 from daybook.backfill.runs import Run, Runs
 from daybook.errors import Misuse, Problem
 from daybook.settings import Settings
+from sinks.base import Retry
+from sinks.clickhouse.retry import ERRORS, judge
 
 _EVERY_S = 1.0
 _PAUSE_S = 1.0
-AWAY = (Problem, psycopg.OperationalError, clickhouse_connect.driver.exceptions.Error, OSError)
+AWAY = (Problem, psycopg.OperationalError, *ERRORS, OSError)
 """What a server that is away, or does not answer in time, raises."""
 _T = TypeVar("_T")
 Say = Callable[[str], None]
@@ -77,6 +78,11 @@ class Watch:
         """Keep to the budget."""
         time.sleep(self._budget.rest_s(took_s, days))
 
+    def pace(self, took_s: float, rows: int) -> None:
+        """Ask for rows no faster than the budget says, and not while live events wait."""
+        time.sleep(max(0.0, rows / self._budget.rows_per_s - took_s))
+        self.calm()
+
     def insist(self, act: Callable[[], _T], close: Callable[[], None]) -> _T:
         """Do it; where a server is away, say so, let go with `close`, and try again until it is back."""
         while True:
@@ -85,6 +91,8 @@ class Watch:
             except Misuse:
                 raise
             except AWAY as why:
+                if isinstance(why, ERRORS) and not isinstance(judge(why, "ClickHouse"), Retry):
+                    raise  # it answers, and will not answer otherwise
                 self._tell(f"waiting: {type(why).__name__}: {_said(why)}")
                 close()
                 time.sleep(_PAUSE_S)

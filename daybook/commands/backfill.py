@@ -72,6 +72,7 @@ def start(
 
     found = settings.read(data=data)
     span, paced = (_day("--from", first), _day("--to", last)), _budget(budget)
+    defining.settled(found)
     said = defining.known(found).said
     values = _values(metric, changes or [], span, said)
     with _runs(found) as runs:
@@ -150,6 +151,8 @@ def swap(number: Number, budget: Budgeted = "50%", data: Data = None) -> None:
         run = runs.get(number)
         if run.state not in (READY, SWAPPING):
             raise Problem(f"backfill {number} is {run.state}: only what is ready can be put in force")
+        if defining.moving(found) not in (None, str(run.id)):
+            defining.settled(found)
         said = defining.known(found).said
         if not swapping.fits(run.base, run.id, said):
             raise Problem(f"another definition was put in force since backfill {number} began: drop it and begin again")
