@@ -59,8 +59,7 @@ def swap(computing: Computing, in_force: Definitions, heard: Callable[[str, int]
     if not is_in_force(run.id, in_force):
         defining.write(kafka, in_force.plus(run.definition))
     heard("in force; waiting for all owners", 0)
-    computing.pass_by()
-    computing.catch_up()
+    computing.catch_up()  # which begins with waiting for them
     diff = computing.insist(computing.shadow.diff)
     teller = Teller(kafka)
     for number in range(_ROUNDS):

@@ -9,7 +9,10 @@ import psycopg
 import pytest
 from backfill_world import World
 
-from daybook import kafka, settings, sinking, waiting
+from daybook import defining, kafka, settings, sinking, waiting
+from daybook.backfill.compute import Value
+from daybook.backfill.runs import Runs
+from daybook.backfill.values import Shadow
 from daybook.cli import run
 from daybook.settings import Settings
 from producers.publish import publish
@@ -62,11 +65,6 @@ def test_a_definition_changes_in_shadow_first_and_then_for_all(
     number = said.err.partition("daybook backfill swap ")[2].partition(",")[0]
     assert stored(found, "backfill") == usual, "nobody reads anything of it"
 
-    assert run(["backfill", "drop", number, "--data", str(shared)]) == 0
-    assert run(["backfill", "swap", number, "--data", str(shared)]) == 1
-    assert "is dropped" in capsys.readouterr().err
-    assert run([*asked, "--data", str(shared)]) == 0
-    number = capsys.readouterr().err.partition("daybook backfill swap ")[2].partition(",")[0]
     before = milestones(found)
     assert run(["backfill", "swap", number, "--budget", "100%", "--data", str(shared)]) == 0
     assert stored(found, "backfill") == will
@@ -78,6 +76,21 @@ def test_a_definition_changes_in_shadow_first_and_then_for_all(
     publish(found.address("kafka"), list(world.some(20)))
     visible(found)
     assert stored(found, "backfill") == world.adherence(75, SINCE, UNTIL)
+
+
+def test_what_is_dropped_is_gone_and_cannot_be_put_in_force(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = settings.read(data=shared)
+    runs = Runs(found.address("postgres"))
+    begun = runs.begin("sleep_minutes", {"counts": "in_bed"}, (None, date(2019, 5, 1)), defining.known(found).said)
+    runs.close()
+    shadow = Shadow(found.address("clickhouse"), begun)
+    shadow.put([Value("somebody", "2019-05-01", "400.0", "420.0", ["goals"])], 1)
+    assert (shadow.diff().days_changed, shadow.diff().largest) == (1, 20.0)
+    assert run(["backfill", "drop", str(begun.id), "--data", str(shared)]) == 0
+    assert shadow.diff().days == 0
+    shadow.close()
+    assert run(["backfill", "swap", str(begun.id), "--data", str(shared)]) == 1
+    assert f"backfill {begun.id} is dropped" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
