@@ -49,7 +49,7 @@ Budgeted = Annotated[
 Number = Annotated[int, typer.Argument(metavar="RUN", help="As daybook backfill list numbers it.")]
 
 
-@app.command(_START, hidden=True)
+@app.command(_START)
 def start(
     metric: Annotated[str, typer.Argument(metavar="METRIC", help="A daily metric.")],
     changes: Annotated[
@@ -65,7 +65,7 @@ def start(
     data: Data = None,
 ) -> None:
     """Compute a metric by another definition, in shadow, and say what would change. Nobody reads anything of it before
-    `daybook backfill swap`. Cut short, it goes on when called again.
+    `daybook backfill swap`. Cut short, it goes on when called again. The word "metric" may be left out.
     """
     from daybook import defining, settings
     from daybook.backfill.runs import READY
