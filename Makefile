@@ -7,7 +7,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test nemesis test-faults test-slow test-drills check docs sbom test-secure pictures bench-daily bench-recs bench-http soak bench bench-quick clean
+.PHONY: help setup demo test nemesis test-faults test-slow test-drills check docs sbom test-secure pictures bench-daily bench-recs bench-http bench-backfill soak bench bench-quick clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -77,6 +77,9 @@ bench-recs: setup  ## recommendations on a time split of the generator: hit rate
 
 bench-http: setup  ## the HTTP service: events taken, numbers given, and what happens past its limit
 	@$(BIN)/python -m bench.http
+
+bench-backfill: setup  ## a changed metric over 1,000,000 user-days beside 2,000 live events a second: do those stay fresh?
+	@$(BIN)/python -m bench.backfill $(ARGS)
 
 soak: setup  ## writes and reads for MINUTES=10, then everything is verified: p50, p95, p99, memory
 	@$(BIN)/python -m bench.soak --minutes $(MINUTES)
