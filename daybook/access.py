@@ -17,6 +17,7 @@ from daybook.generations import LOOKING
 from daybook.roles import OF_USERS, STREAMS
 from schemas import topics
 from schemas.topics import (
+    DEFINITIONS,
     GENERATIONS,
     HINTS,
     LOADED,
@@ -64,8 +65,8 @@ def rules() -> list[Rule]:
         found.update(_of(role, reads=(*group.topics, SUPPRESSED.name), writes=(REJECTED.name,), group=group.id))
     loader = waiting.LOADER.id
     found.update(_of("loader", reads=(LOADS.name, SUPPRESSED.name), writes=(LOADED.name,), group=loader))
-    found.update(_of("audit", reads=(), writes=(HINTS.name, PROGRESS_HINTS.name, MEALS.name)))
-    found.update(_of("api", reads=(SUPPRESSED.name,), writes=tuple(source.name for source in SOURCES)))
+    found.update(_of("audit", reads=(DEFINITIONS.name,), writes=(HINTS.name, PROGRESS_HINTS.name, MEALS.name)))
+    found.update(_of("api", reads=(SUPPRESSED.name, DEFINITIONS.name), writes=tuple(source.name for source in SOURCES)))
     for kind in ("topic", "group", "transactional-id"):
         found.add(Rule(USER + OPERATOR, "All", kind, "*"))
     found.add(Rule(USER + OPERATOR, "Create", "cluster", "kafka-cluster"))

@@ -10,10 +10,12 @@ import psycopg
 
 from daybook import kafka
 from daybook.errors import Problem
+from daybook.generations import LOOKING
 from daybook.settings import Settings
-from schemas import definitions
+from schemas import broker, definitions
 from schemas.definitions import NONE, Definitions
 from schemas.topics import DEFINITIONS
+from sinks.postgres.connect import see_all_rows
 from streams.daily.definitions import InForce
 
 if TYPE_CHECKING:
@@ -37,8 +39,8 @@ def read(bootstrap: str) -> Definitions:
         return NONE
     consumer = Consumer(
         {
-            "bootstrap.servers": bootstrap,
-            "group.id": f"daybook-{uuid.uuid4().hex}",
+            **broker.librdkafka(bootstrap),
+            "group.id": f"{LOOKING}{uuid.uuid4().hex}",
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
             "enable.partition.eof": True,
@@ -81,7 +83,7 @@ def write(bootstrap: str, record: Definitions) -> None:
         raise Problem(f"Kafka at {bootstrap} has no topic {DEFINITIONS.name}: run daybook migrate first")
     producer = Producer(
         {
-            "bootstrap.servers": bootstrap,
+            **broker.librdkafka(bootstrap),
             "transactional.id": _WRITER,
             "transaction.timeout.ms": int(_ANSWER_S * 1000),
             "log_level": 0,
@@ -100,6 +102,7 @@ def write(bootstrap: str, record: Definitions) -> None:
 def moving(settings: Settings) -> str | None:
     """The backfill that is being put in force now: not every day is said again yet. None: nothing is."""
     with psycopg.connect(settings.address("postgres"), autocommit=True) as connection:
+        see_all_rows(connection)
         try:
             row = connection.execute("SELECT id FROM backfills WHERE state = 'swapping'").fetchone()
         except psycopg.errors.UndefinedTable:  # before the first `migrate` of this version

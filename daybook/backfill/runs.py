@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 
 from daybook.errors import Misuse, Problem
 from schemas.definitions import NONE, Definitions, Value, Version
+from sinks.postgres.connect import as_writer
 
 _LOCK = 0x6461_7962_6F6F_6B46
 """PostgreSQL's advisory lock: one backfill works at a time, so that there is one budget."""
@@ -80,7 +81,7 @@ class Runs:
         self._connection = self._connect()
 
     def _connect(self) -> psycopg.Connection[Any]:
-        return psycopg.connect(self._url, autocommit=True, row_factory=namedtuple_row)
+        return psycopg.connect(as_writer(self._url), autocommit=True, row_factory=namedtuple_row)
 
     def close(self) -> None:
         """Let go of the connection."""

@@ -47,7 +47,7 @@ class Computing:
     ) -> None:
         """`in_force`: without this run's definition."""
         self.settings, self.runs, self.run, self.watch = settings, runs, run, watch
-        self.shadow = Shadow(settings.address("clickhouse"), run)
+        self.shadow = Shadow(settings, run)
         self.before, self.after = InForce(in_force), InForce(in_force.plus(run.definition))
         self._heard = heard
         first, last = run.since, run.until

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-import clickhouse_connect
 import msgspec
 
 from daybook.backfill.compute import COLUMN_OF, Value
 from daybook.backfill.runs import Run
+from daybook.settings import Settings
 from daybook.stored import Range
+from sinks.clickhouse import client as clickhouse
+from sinks.clickhouse.cluster import stored
 from sinks.clickhouse.entities import COLUMNS, StoredEntity
 
 SAMPLES = 5
@@ -63,8 +65,9 @@ class Diff(msgspec.Struct, frozen=True):
 class Shadow:
     """One run's part of ClickHouse; not shared between threads."""
 
-    def __init__(self, url: str, run: Run) -> None:
-        self._url, self._run = url, run
+    def __init__(self, settings: Settings, run: Run) -> None:
+        self._url, self._run = settings.address("clickhouse"), run
+        self._stored = stored("backfill_values", settings.clickhouse_cluster)
         self._client: Any = None
         self._types: list[Any] = []
 
@@ -75,9 +78,7 @@ class Shadow:
     def _connected(self) -> Any:
         if self._client is None:
             # One thread: live inserts shall not wait for the processor.
-            self._client = clickhouse_connect.get_client(
-                dsn=self._url, autogenerate_session_id=False, settings={"max_threads": 1}
-            )
+            self._client = clickhouse.dial(self._url, settings={"max_threads": 1})
         return self._client
 
     def close(self) -> None:
@@ -155,7 +156,7 @@ class Shadow:
 
     def drop(self) -> None:
         """Take all of it away."""
-        self._connected().command(f"ALTER TABLE backfill_values DROP PARTITION {self._run.id}")
+        self._connected().command(f"ALTER TABLE {self._stored} DROP PARTITION {self._run.id}")
 
     # -- how it differs
 

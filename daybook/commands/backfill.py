@@ -125,7 +125,7 @@ def show(number: Number, data: Data = None) -> None:
             return _show(msgspec.convert(run.diff, Diff))
         if run.state == "dropped":
             return
-        shadow = Shadow(found.address("clickhouse"), run)
+        shadow = Shadow(found, run)
         try:
             _show(shadow.diff())
         finally:
@@ -186,7 +186,7 @@ def drop(number: Number, data: Data = None) -> None:
         run = runs.get(number)
         if run.state not in (SHADOW, READY):
             raise Problem(f"backfill {number} is {run.state}: to go back, backfill the values of before")
-        shadow = Shadow(found.address("clickhouse"), run)
+        shadow = Shadow(found, run)
         try:
             shadow.drop()
         finally:

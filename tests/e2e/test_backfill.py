@@ -17,6 +17,7 @@ from daybook.cli import run
 from daybook.settings import Settings
 from producers.publish import publish
 from schemas.topics import MILESTONES
+from sinks.postgres.connect import as_writer
 
 METRIC = "meal_plan_adherence_pct"
 SINCE, UNTIL = "2019-05-03", "2019-05-06"
@@ -28,7 +29,7 @@ def visible(found: Settings) -> None:
 
 
 def stored(found: Settings, prefix: str) -> dict[tuple[str, str], float]:
-    with psycopg.connect(found.address("postgres")) as connection:
+    with psycopg.connect(as_writer(found.address("postgres"))) as connection:
         rows = connection.execute(
             f"SELECT user_id, date::text, {METRIC} FROM user_metrics_daily WHERE user_id LIKE %s", (f"{prefix}%",)
         ).fetchall()
@@ -83,7 +84,7 @@ def test_what_is_dropped_is_gone_and_cannot_be_put_in_force(shared: Path, capsys
     runs = Runs(found.address("postgres"))
     begun = runs.begin("sleep_minutes", {"counts": "in_bed"}, (None, date(2019, 5, 1)), defining.known(found).said)
     runs.close()
-    shadow = Shadow(found.address("clickhouse"), begun)
+    shadow = Shadow(found, begun)
     shadow.put([Value("somebody", "2019-05-01", "400.0", "420.0", ["goals"])], 1)
     assert (shadow.diff().days_changed, shadow.diff().largest) == (1, 20.0)
     assert run(["backfill", "drop", str(begun.id), "--data", str(shared)]) == 0

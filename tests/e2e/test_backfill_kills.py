@@ -20,6 +20,7 @@ from command_line import CLEAN, DAYBOOK, daybook, ran
 from daybook import settings, sinking, waiting
 from daybook.settings import Settings
 from producers.publish import publish
+from sinks.postgres.connect import as_writer
 
 pytestmark = pytest.mark.slow
 METRIC = "meal_plan_adherence_pct"
@@ -42,7 +43,7 @@ def visible(found: Settings) -> None:
 
 
 def state(found: Settings) -> tuple[str, int]:
-    with psycopg.connect(found.address("postgres")) as connection:
+    with psycopg.connect(as_writer(found.address("postgres"))) as connection:
         row = connection.execute("SELECT state, days FROM backfills ORDER BY id DESC LIMIT 1").fetchone()
     return ("none", 0) if row is None else (str(row[0]), int(row[1]))
 
@@ -68,7 +69,7 @@ def kill_worker(data: Path, role: str) -> None:
 
 
 def stored(found: Settings) -> dict[tuple[str, str], float]:
-    with psycopg.connect(found.address("postgres")) as connection:
+    with psycopg.connect(as_writer(found.address("postgres"))) as connection:
         rows = connection.execute(
             f"SELECT user_id, date::text, {METRIC} FROM user_metrics_daily WHERE user_id LIKE 'kills%'"
         ).fetchall()
