@@ -8,16 +8,19 @@ compare  everything is verified; what differs still is said again by its owner (
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from daybook import sinking, suppressing, verify_erased, waiting
 from daybook.audit import Auditor
+from daybook.connected import Connected
 from daybook.erasing.stores import Stores
 from daybook.exporter import WithoutTopics
 from daybook.rewind import rewind
 from daybook.settings import Settings
 from daybook.telling import Teller
 from daybook.verify import Report, verify
+from schemas.suppression import named_by
 
 Say = Callable[[str], None]
 
@@ -51,7 +54,24 @@ def _drop_erased(settings: Settings) -> int:
     if not erased:
         return 0
     found = {user for _, user in verify_erased.everybody(settings) if erased.has(user)}
+    with _Refused(settings) as refused:
+        found |= {user for user in refused.whose() if erased.has(user)}
     for user in found:
         with Stores(settings, user.decode()) as stores:
             stores.delete()
     return len(found)
+
+
+class _Refused(Connected):
+    """Refused events: bytes that nobody else reads may name somebody who was erased."""
+
+    def whose(self) -> Iterator[bytes]:
+        formats: dict[str, Any] = {"key": "bytes", "raw": "bytes"}
+        query = "SELECT key, raw FROM rejected"
+        with self._postgres.transaction(), self._postgres.cursor("refused") as cursor:
+            for key, raw in cursor.execute(query):
+                yield from named_by(key, raw)
+        with self._clickhouse.query_row_block_stream(query, column_formats=formats) as blocks:
+            for block in blocks:
+                for key, raw in block:
+                    yield from named_by(key, raw)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import time
@@ -17,6 +18,13 @@ from stored_days import stored_days
 from daybook import settings
 from sinks.postgres.connect import as_writer
 from stack.stack import Stack
+
+
+def meal(user: str, name: str, at: str) -> bytes:
+    """An event with one bowl of soup in it."""
+    data = {"meal_type": "lunch", "items": [{"name": "soup", "energy_kcal": 300}]}
+    told = {"specversion": "1.0", "id": name, "source": "drill/1.0", "type": "meal.logged", "subject": user, "time": at}
+    return json.dumps(told | {"data": data}).encode()
 
 
 class Drill:

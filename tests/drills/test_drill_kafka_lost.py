@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from pathlib import Path
 
 import clickhouse_connect
 import pytest
-from drilling import Drill, drill
+from drilling import Drill, drill, meal
 
 from daybook import generations, settings, workers
 from producers import audience, generate, truth
@@ -25,12 +24,6 @@ ERASED, LATE = "k_000002", "k_late"
 DAY = "2026-03-05"
 LATE_MEAL_AT = f"{DAY}T12:00:00Z"
 HOUR_MS = 3_600_000
-
-
-def meal(user: str, name: str, at: str) -> bytes:
-    data = {"meal_type": "lunch", "items": [{"name": "soup", "energy_kcal": 300}]}
-    told = {"specversion": "1.0", "id": name, "source": "drill/1.0", "type": "meal.logged", "subject": user, "time": at}
-    return json.dumps(told | {"data": data}).encode()
 
 
 def rows_of_old(on: Drill, at: settings.Settings, generation: int) -> int:

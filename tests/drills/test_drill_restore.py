@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from drilling import Drill, drill
+from drilling import Drill, drill, meal
 
 from producers import audience, generate, truth
 from producers.publish import publish
@@ -25,7 +25,7 @@ def backup(ground: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("backup")
     with drill("A backup of each store, and life goes on", ground) as on:
         on.step("half of the events, and views")
-        publish(on.kafka, EVENTS[:HALF])
+        publish(on.kafka, [*EVENTS[:HALF], meal(ERASED, "far", "2999-01-01T12:00:00Z")])
         views = {"users": 30, "views": 300, "span_ms": HOUR_MS, "catalogue": 20}
         publish(on.kafka, audience.events(**views, start_ms=int(time.time() * 1000) - HOUR_MS))
         on.run("wait", "--timeout", 120)
@@ -67,6 +67,9 @@ def repaired(on: Drill, store: str, *options: object) -> None:
     on.step("daybook verify")
     assert " 0 differences" in on.run("verify")
     assert held(on) == expected()
+    with on.postgres() as connection:
+        named = connection.execute("SELECT count(*) FROM rejected WHERE key = %s", (ERASED.encode(),)).fetchone()
+    assert named == (0,), "refused events of the erased came back with the backup too"
 
 
 def test_postgres_restored_from_an_older_backup_is_repaired(ground: Path, backup: Path) -> None:
