@@ -169,12 +169,6 @@ def test_the_rules_are_brought_to_the_list_again_and_those_of_others_stay(secure
     assert "0 of them new; 0 taken away" in said[0]
 
 
-def test_what_is_printed_is_what_is_applied() -> None:
-    lines = list(access.commands("kafka:9093"))
-    assert len(lines) == len(access.rules())
-    assert any("--allow-principal User:daybook-api --operation Write --topic 'meals'" in line for line in lines)
-
-
 def test_the_folder_of_the_test_is_private(secure: SecureKafka) -> None:
     for key in Path(secure.certificates).glob("*.key"):
         assert key.stat().st_mode & 0o077 == 0
