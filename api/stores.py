@@ -245,10 +245,11 @@ class Stores:
         async with self._pool.connection() as connection:
             if user is None:
                 return await (await connection.execute(query, parameters)).fetchall()
-            async with connection.pipeline(), connection.transaction():  # together, in as many round trips as one
-                await connection.execute(AS_USER, (user,))
-                found = await connection.execute(query, parameters)
-                return await found.fetchall()
+            # One message of two statements is one transaction and one round trip: the setting ends with it.
+            async with psycopg.AsyncClientCursor(connection) as both:
+                await both.execute(f"{AS_USER}; {query}".encode(), (user, *parameters))
+                both.nextset()
+                return await both.fetchall()
 
     async def _ask(self, store: str, ask: Callable[[], Awaitable[T]]) -> T:
         breaker = self.breakers[store]
