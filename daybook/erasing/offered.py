@@ -10,6 +10,7 @@ from daybook import suppressing
 from daybook.erasing import run
 from daybook.erasing.export import lines
 from daybook.errors import Problem
+from daybook.scrub import scrub
 from daybook.settings import Settings
 from sinks.base import SinkError
 
@@ -26,7 +27,7 @@ def erase(settings: Settings) -> Erase | None:
         except run.UnderWay as why:
             raise Busy(str(why)) from why
         except failures as why:
-            raise NotToBeHad(f"{type(why).__name__}: {why}") from why
+            raise NotToBeHad(scrub(f"{type(why).__name__}: {why}")) from why
 
     return do
 
@@ -41,7 +42,7 @@ def erasure(settings: Settings) -> Erasure | None:
         try:
             return run.told(settings, user)
         except failures as why:
-            raise NotToBeHad(f"{type(why).__name__}: {why}") from why
+            raise NotToBeHad(scrub(f"{type(why).__name__}: {why}")) from why
 
     return told
 
@@ -54,7 +55,7 @@ def export(settings: Settings) -> Export:
         try:
             yield from lines(settings, user)
         except failures as why:
-            raise NotToBeHad(f"{type(why).__name__}: {why}") from why
+            raise NotToBeHad(scrub(f"{type(why).__name__}: {why}")) from why
 
     return rows
 
