@@ -32,6 +32,7 @@ from sinks.clickhouse.sink import ClickHouseSink
 from sinks.migrate import migrate
 from sinks.postgres.sink import PostgresSink
 from streams.daily.core import Ledger
+from streams.daily.definitions import InForce
 from streams.daily.rows import row
 from streams.state import Records
 
@@ -106,7 +107,9 @@ class World:
     def differences(self) -> list[str]:
         """What verify would say of the days; Redis is empty, which is no difference."""
         with Stores(self.settings, redis_ttl_ms=-DAY_MS) as stores:
-            return [line for _, line in verify._compare(stores, Range(None, None))[2] if " progress " not in line]
+            return [
+                line for _, line in verify.compare(stores, InForce(), Range(None, None))[2] if " progress " not in line
+            ]
 
     async def count(self, store: str, what: str) -> int:
         """Rows, by a query `SELECT count(*) FROM what`."""
