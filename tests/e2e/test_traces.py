@@ -15,6 +15,7 @@ from command_line import daybook
 from daybook import serving, settings
 
 DEADLINE_S = 90
+pytestmark = pytest.mark.slow  # alone on its stack: sinks that other tests started again are not traced
 
 
 @pytest.fixture(scope="module")
