@@ -115,7 +115,7 @@ def stream(settings: Settings, role: str = "streams") -> ChunkApp:
         generation=generation,
         state_format=state_format,
         worker_name=settings.name_of(role),
-        **({"erased": suppressing.known(settings)} if role in OF_USERS else {}),
+        **(_erased(settings) if role in OF_USERS else {}),
         **({**_old_days(settings), "in_force": defining.known(settings)} if role == "streams" else {}),
         standbys=settings.standbys,
         rejects_share=settings.rejects_share,
@@ -126,6 +126,11 @@ def stream(settings: Settings, role: str = "streams") -> ChunkApp:
         **({"by_event_time": settings.trending_clock == "event"} if role == "trending" else {}),
     )
     return app
+
+
+def _erased(settings: Settings) -> dict[str, Any]:
+    erased = suppressing.known(settings)
+    return {"erased": erased, "renew": suppressing.renewing(settings, erased)}
 
 
 def as_settings_say(role: str) -> ChunkApp:

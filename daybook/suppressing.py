@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING
 
 from daybook.errors import Misuse
@@ -38,6 +38,20 @@ def known(settings: Settings, topics: Collection[str] = (SUPPRESSED.name,)) -> E
     from sinks import erased
 
     return asyncio.run(erased.read(settings.address("kafka"), secret(settings), topics))
+
+
+def renewing(settings: Settings, erased: Erased) -> Callable[[], Awaitable[object]]:
+    """What brings this list up to date."""
+    from sinks.erased import Register
+
+    async def renew() -> None:
+        register = Register(settings.address("kafka"), erased)
+        try:
+            await register.refresh()
+        finally:
+            await register.close()
+
+    return renew
 
 
 def register(settings: Settings) -> Register:

@@ -58,6 +58,10 @@ CONFIG: dict[str, Any] = {}
 OUT = "out"
 
 
+async def renew() -> None:
+    print("renewed", flush=True)
+
+
 def build(config: dict[str, Any]) -> ChunkApp:
     global OUT
     CONFIG.update(config)
@@ -67,6 +71,7 @@ def build(config: dict[str, Any]) -> ChunkApp:
         config["kafka"],
         generation=config.get("generation", 1),
         worker_name=config.get("name"),
+        renew=renew,
         **config.get("settings", {}),
     )
     table = fold_table(app, "counts", config["partitions"], Counting, outputs=[OUT])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -35,6 +35,7 @@ def make_app(
     worker_name: str | None = None,
     tuning: Tuning | None = None,
     erased: Erased | None = None,
+    renew: Callable[[], Awaitable[object]] | None = None,
     tracing: Tracing | None = None,
     **settings: Any,
 ) -> ChunkApp:
@@ -42,9 +43,10 @@ def make_app(
 
     ``kafka`` is host:port, several separated by commas. A stable ``worker_name`` makes the group membership static: a
     restart within the session time-out keeps its partitions and moves nobody else's. ``state_format``: what state is
-    written in (schemas/positions.py). ``erased``: who may not come back, read to its end. ``tracing``: makes spans of
-    chunks with sampled events; None: nobody looks whether there are any. ``settings`` named like a field
-    of `Tuning` change the tuning, all others go to Faust.
+    written in (schemas/positions.py). ``erased``: who may not come back, read to its end; ``renew`` reads on whenever
+    partitions are taken over: what their owners were told meanwhile is not told again. ``tracing``: makes spans of
+    chunks with sampled events; None: nobody looks whether there are any. ``settings`` named like a field of `Tuning`
+    change the tuning, all others go to Faust.
     """
     names = {field.name for field in fields(Tuning)}
     tuning = replace(tuning or Tuning(), **{name: settings.pop(name) for name in names & settings.keys()})
@@ -53,6 +55,7 @@ def make_app(
     app.generation = generation
     app.state_format = state_format
     app.erased = Erased() if erased is None else erased
+    app.renew = renew
     app.tracing = tracing
     app.tuning = tuning
     app.collector = Collector(tuning.collect_every_flushes)

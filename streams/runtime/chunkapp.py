@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import faust
@@ -47,6 +48,8 @@ class ChunkApp(faust.App):
     generation: int
     erased: Erased
     """Read to its end before the app was made."""
+    renew: Callable[[], Awaitable[object]] | None
+    """Brings `erased` up to date."""
     state_format: int
     """What state is written in (schemas/positions.py)."""
     tracing: Tracing | None

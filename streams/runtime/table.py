@@ -103,6 +103,11 @@ class ChunkTable(faust.Table[Any, Any]):
             self._fence = Fence(self._new_producer, [*self.outputs, self.changelog_topic_name])
         if not await self._fence.take(numbers):
             return False
+        if numbers and self.app.renew is not None:
+            try:
+                await self.app.renew()
+            except Exception as why:
+                stop_process(f"{self.name}: who was erased cannot be read: {why}")
         for number in numbers:
             partition = self.store.open(number)
             partition.ready = False

@@ -53,6 +53,10 @@ def test_who_follows_takes_over_with_the_tail_alone_and_stays_exact(job: Job) ->
     job.wait_folded()
     job.assert_exact()
     assert read < total / 10, f"{read} of {total} changelog records were read again"
+    told = [line for line in second.text().splitlines() if line == "renewed" or READY.search(line)]
+    before = [told[at - 1] for at, line in enumerate(told) if at and READY.search(line)]
+    assert len(before) > 1, told
+    assert set(before) == {"renewed"}, "who was erased while another owned the partitions is asked before any is folded"
 
 
 def test_with_followers_and_kills_all_the_time_nothing_is_lost_or_doubled(job: Job) -> None:
