@@ -335,6 +335,7 @@ def test_a_worker_under_faust_itself_joins_and_leaves_in_order(folder: Path) -> 
     assert daybook("wait", "--timeout", 90, "--data", folder).returncode == 0
 
 
+@pytest.mark.slow
 def test_all_roles_at_once_in_the_foreground_end_together_on_sigterm(folder: Path, tmp_path: Path) -> None:
     before = rows(folder)
     command = [*DAYBOOK, "worker", "--role", "all", "--name", "more", "--data", folder]

@@ -175,6 +175,7 @@ def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
         daybook("down", "--data", folder, timeout_s=120)
 
 
+@pytest.mark.slow
 def test_old_days_leave_and_come_back_when_events_need_them(live: Live) -> None:
     history = list(generate.events(**POPULATION))
     live.send(history)

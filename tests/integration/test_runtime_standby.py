@@ -59,6 +59,7 @@ def test_who_follows_takes_over_with_the_tail_alone_and_stays_exact(job: Job) ->
     assert set(before) == {"renewed"}, "who was erased while another owned the partitions is asked before any is folded"
 
 
+@pytest.mark.slow
 def test_with_followers_and_kills_all_the_time_nothing_is_lost_or_doubled(job: Job) -> None:
     workers = [job.worker(f"w{n}") for n in range(2)]
     with job.feeding(40_000, 24.0):
